@@ -1,0 +1,167 @@
+//! An answer that may be a refusal: the look at its body, the recovery of the session, the way to the resend.
+
+use std::{
+    mem,
+    ops::ControlFlow,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response, response::Parts};
+use http_body::Body;
+use tower_service::Service;
+
+use super::outbound::{Attempt, Copy, Errand, again};
+use crate::{
+    BoxError,
+    diagnosis::{self, Diagnosis},
+    refusal::{self, Refusal, Verdict},
+    request::replay::Kept,
+    response::{Peek, PeekBody},
+    session::{Live, Recover, Recovery, Refused as Evidence, Session},
+};
+
+/// Reads the answer; if it is the first and a refusal, recovers the session and sends the request once more.
+pub(crate) struct Refused<S, B, K, Rs: Body> {
+    errand: Errand<S, K>,
+    stage: Stage<S, B, K, Rs>,
+}
+
+enum Stage<S, B, K, Rs: Body> {
+    Looking(Peek<Rs>, Option<Parts>),
+    Recovering(Recover, Held<K, Rs>),
+    Readying(S, Request<B>, Arc<Live>),
+    Done,
+}
+
+/// What is held while the session recovers.
+struct Held<K, Rs: Body> {
+    /// The refusal, to be handed back if nothing helps.
+    answer: Response<PeekBody<Rs>>,
+    refusal: Refusal,
+    copy: Option<(Request<()>, K)>,
+}
+
+/// How it goes on for the request.
+pub(crate) enum Next<S, F, K, Rs: Body> {
+    /// It was sent once more.
+    Sent(F, Errand<S, K>),
+    /// The caller gets this.
+    Answer(Response<PeekBody<Rs>>),
+}
+
+type Outcome<S, B, K, Rs> = Result<Next<S, <S as Service<Request<B>>>::Future, K, Rs>, BoxError>;
+
+/// The next stage, or what the caller gets.
+type Turn<S, B, K, Rs> = ControlFlow<Response<PeekBody<Rs>>, Stage<S, B, K, Rs>>;
+
+impl<S, B, K, Rs: Body> Refused<S, B, K, Rs> {
+    pub(crate) fn new(errand: Errand<S, K>, response: Response<Rs>) -> Self {
+        let (head, body) = response.into_parts();
+        Self { errand, stage: Stage::Looking(Peek::new(body), Some(head)) }
+    }
+}
+
+impl<S, B, K, Rs> Refused<S, B, K, Rs>
+where
+    S: Clone,
+    K: Kept<Body = B>,
+    Rs: Body,
+{
+    /// Resolves with the answer or the second send. Pending for ever afterwards.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<S, B, K, Rs>>
+    where
+        S: Service<Request<B>>,
+        S::Error: Into<BoxError>,
+    {
+        loop {
+            let turn = match &mut self.stage {
+                Stage::Looking(peek, head) => {
+                    let (seen, body) = ready!(peek.poll(cx));
+                    let Some(head) = head.take() else { return Poll::Pending };
+                    self.read(Response::from_parts(head, body), &seen)
+                }
+                Stage::Recovering(recover, _) => {
+                    let advice = ready!(recover.as_mut().poll(cx));
+                    let Stage::Recovering(_, held) = mem::replace(&mut self.stage, Stage::Done) else {
+                        return Poll::Pending;
+                    };
+                    self.heed(advice, held)
+                }
+                Stage::Readying(service, ..) => {
+                    ready!(service.poll_ready(cx)).map_err(Into::into)?;
+                    let Stage::Readying(mut service, request, live) =
+                        mem::replace(&mut self.stage, Stage::Done)
+                    else {
+                        return Poll::Pending;
+                    };
+                    let errand = self.errand.last(live);
+                    return Poll::Ready(Ok(Next::Sent(service.call(request), errand)));
+                }
+                Stage::Done => return Poll::Pending,
+            };
+            match turn {
+                ControlFlow::Continue(stage) => self.stage = stage,
+                ControlFlow::Break(answer) => return Poll::Ready(Ok(Next::Answer(answer))),
+            }
+        }
+    }
+
+    /// Decides what `answer` is, from the beginning of its body.
+    fn read(&mut self, mut answer: Response<PeekBody<Rs>>, seen: &[u8]) -> Turn<S, B, K, Rs> {
+        let refusal = refusal::read(self.errand.head(&answer), seen);
+        if refusal.verdict == Verdict::NotAuth {
+            self.errand.accept();
+            return ControlFlow::Break(answer);
+        }
+        let Errand { shared, live, attempt, .. } = &mut self.errand;
+        match mem::replace(attempt, Attempt::Last) {
+            Attempt::First(copy) => {
+                // Unpacked before anything is decided: the session is told only of a resend that can be made.
+                let copy = copy.and_then(|Copy { head, body }| Some((head.unpack()?, body)));
+                let live = Arc::clone(live);
+                let evidence = Evidence { live, refusal: refusal.clone(), resendable: copy.is_some() };
+                let recover = shared.session.recover(evidence);
+                ControlFlow::Continue(Stage::Recovering(recover, Held { answer, refusal, copy }))
+            }
+            // F149: the second answer is final.
+            Attempt::Last => {
+                if let Some(diagnosis) = shared.session.resent(live, Some(refusal)) {
+                    answer.extensions_mut().insert(diagnosis);
+                }
+                ControlFlow::Break(answer)
+            }
+        }
+    }
+
+    /// Does what the session advises.
+    fn heed(&self, advice: Recovery, held: Held<K, Rs>) -> Turn<S, B, K, Rs> {
+        let Held { mut answer, refusal, copy } = held;
+        let Errand { shared, live: refused, .. } = &self.errand;
+        let diagnosis = match advice {
+            Recovery::HandBack(diagnosis) => diagnosis,
+            Recovery::Resend(live) => match copy.and_then(|copy| resend(copy, &shared.session, &live)) {
+                Some(request) => {
+                    // Not before: until now it might have had to go to the caller.
+                    drop(answer);
+                    return ControlFlow::Continue(Stage::Readying(shared.fresh(), request, live));
+                }
+                None => Diagnosis {
+                    refusal: Some(refusal),
+                    generation: Some(refused.generation),
+                    outcome: diagnosis::Outcome::NotResendable,
+                },
+            },
+        };
+        answer.extensions_mut().insert(diagnosis);
+        ControlFlow::Break(answer)
+    }
+}
+
+/// The request of the second send, if the body is still whole and the target still ours.
+fn resend<K: Kept>(copy: (Request<()>, K), session: &Session, live: &Live) -> Option<Request<K::Body>> {
+    let (head, body) = copy;
+    let head = again(head, session, live).ok()?;
+    let body = body.into_body()?;
+    Some(head.map(|()| body))
+}

@@ -1,0 +1,208 @@
+//! Performs what [`decide`](super::decide) decides.
+//!
+//! A flight runs in a task of its own: no caller can cancel it, and everything that must survive it is handed to a
+//! [`Witness`] at once.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use super::{
+    admit, codec,
+    decide::{Action, Answer, Finish, Input, Now, Refresh, Seen, StoreFault, SwapOutcome, Terms, TokenFault},
+    record::{Binding, Record},
+};
+use crate::{
+    BoxError,
+    clock::{self, Instant},
+    error::printable,
+    grant::DynGrant,
+    instance_url::HostPolicy,
+    secret::Secret,
+    store::{Revision, SharedStore, StoreError, StoreErrorKind, StoreKey, Stored, Swap},
+    token_endpoint::{TokenEndpoint, TokenError, TokenErrorKind},
+};
+
+/// A healthy store answers in milliseconds; a load is repeated cheaply.
+const LOAD_LIMIT: Duration = Duration::from_secs(1);
+/// A swap waits for a disk or a quorum.
+const SWAP_LIMIT: Duration = Duration::from_secs(2);
+/// One token request in all: signing, connecting, sending, reading the answer.
+const EXCHANGE_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a flight needs from the outside.
+pub(crate) struct Crew {
+    pub(crate) store: SharedStore,
+    pub(crate) key: StoreKey,
+    pub(crate) grant: Arc<dyn DynGrant>,
+    pub(crate) endpoint: TokenEndpoint,
+    pub(crate) binding: Binding,
+    pub(crate) policy: HostPolicy,
+    /// The origin of the process's monotonic time, the same for all flights of a session.
+    pub(crate) origin: Instant,
+}
+
+/// Who keeps what must survive a flight.
+pub(crate) trait Witness: Send + Sync {
+    /// `record` is the truth from now on, though it is not stored yet.
+    fn hold(&self, record: Record);
+    /// Whoever waits may go on with the held record.
+    fn release(&self);
+}
+
+/// How a flight ended, with the last error that was met on the way.
+pub(crate) struct Landed {
+    pub(crate) finish: Finish,
+    pub(crate) source: Option<BoxError>,
+}
+
+impl Crew {
+    /// Flies one refresh to its end.
+    pub(crate) async fn fly(&self, terms: Terms, witness: &dyn Witness) -> Landed {
+        let mut refresh = Refresh::new(terms);
+        let mut source = None;
+        let mut input = Input::Started;
+        loop {
+            input = match refresh.step(self.now(), input) {
+                Action::Load => Input::Loaded(self.load(&mut source).await),
+                Action::Swap { expected, record } => {
+                    Input::Swapped(self.swap(expected, &record, &mut source).await)
+                }
+                Action::Exchange { refresh_token } => {
+                    let parent = refresh.parent().cloned();
+                    Input::Exchanged(self.exchange(refresh_token, parent, &mut source).await)
+                }
+                Action::Wait(pause) => {
+                    let hint = self.store.changed(&self.key);
+                    let _ = tokio::time::timeout(pause, hint).await;
+                    Input::Done
+                }
+                Action::Hold(record) => {
+                    witness.hold(*record);
+                    Input::Done
+                }
+                Action::Release => {
+                    witness.release();
+                    Input::Done
+                }
+                Action::Finish(finish) => {
+                    let source = source.filter(|_| finish.result.is_err());
+                    return Landed { finish: *finish, source };
+                }
+            };
+        }
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        Now { monotonic: clock::now().saturating_duration_since(self.origin), wall: clock::wall() }
+    }
+
+    /// Reads the record.
+    pub(crate) async fn load(&self, source: &mut Option<BoxError>) -> Result<Option<Box<Seen>>, StoreFault> {
+        let loaded = limited(LOAD_LIMIT, self.store.load(&self.key), StoreError::unavailable).await;
+        let seen = match loaded {
+            Ok(stored) => self.seen(stored),
+            Err(error) => Err(error),
+        };
+        seen.map_err(|error| fault(error, source))
+    }
+
+    /// Writes the record over `expected`.
+    pub(crate) async fn swap(
+        &self,
+        expected: Option<Revision>,
+        record: &Record,
+        source: &mut Option<BoxError>,
+    ) -> Result<SwapOutcome, StoreFault> {
+        let bytes = codec::encode(record).map_err(|error| fault(StoreError::corrupt(error), source))?;
+        let swap = self.store.compare_and_swap(&self.key, expected, &bytes);
+        let outcome = match limited(SWAP_LIMIT, swap, StoreError::ambiguous).await {
+            Ok(Swap::Applied(revision)) => Ok(SwapOutcome::Applied(revision)),
+            Ok(Swap::Conflict(stored)) => self.seen(stored).map(SwapOutcome::Conflict),
+            Err(error) => Err(error),
+        };
+        outcome.map_err(|error| fault(error, source))
+    }
+
+    fn seen(&self, stored: Option<Stored>) -> Result<Option<Box<Seen>>, StoreError> {
+        let Some(stored) = stored else { return Ok(None) };
+        let bytes = zeroize::Zeroizing::new(stored.bytes);
+        let record = codec::decode(&bytes, self.policy).map_err(StoreError::corrupt)?;
+        Ok(Some(Box::new(Seen { revision: stored.revision, record })))
+    }
+
+    async fn exchange(
+        &self,
+        refresh_token: Option<Secret>,
+        parent: Option<Record>,
+        source: &mut Option<BoxError>,
+    ) -> Answer {
+        let exchange = self.grant.exchange(&self.endpoint, refresh_token.as_ref());
+        let answer = tokio::time::timeout(EXCHANGE_LIMIT, exchange).await.unwrap_or_else(|_| {
+            let error = TokenError::new(TokenErrorKind::OutcomeUnknown);
+            Err(error.with_answer(None, Some("no answer within 10 s")))
+        });
+        match answer {
+            Ok(response) => admit::admit(&response, parent.as_ref(), &self.binding, self.policy),
+            Err(error) => {
+                let kept = error.kept().cloned();
+                let (said, story) = (said(&error), story(&error));
+                let (kind, retry_after) = (error.kind(), error.retry_after());
+                *source = Some(error.into());
+                match kept {
+                    Some(refresh_token) => {
+                        Answer::Quarantined { refresh_token: Some(refresh_token), reason: story }
+                    }
+                    None => Answer::Failed(TokenFault { kind, said, story, retry_after }),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Crew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Crew")
+            .field("store", &self.store)
+            .field("key", &self.key)
+            .field("grant", &self.grant.kind())
+            .field("binding", &self.binding)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the endpoint said, in its own words where there are any.
+fn said(error: &TokenError) -> String {
+    match (error.code(), error.description()) {
+        (Some(code), Some(description)) => format!("{code} ({description})"),
+        (Some(text), None) | (None, Some(text)) => text.to_owned(),
+        (None, None) => error.to_string(),
+    }
+}
+
+/// The error and what is behind it, on one line.
+fn story(error: &TokenError) -> String {
+    let mut story = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        story.push_str(": ");
+        story.push_str(&printable(&error.to_string()));
+        source = error.source();
+    }
+    story
+}
+
+async fn limited<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+    late: impl FnOnce(BoxError) -> StoreError,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(late(format!("no answer within {} s", limit.as_secs()).into())),
+    }
+}
+
+fn fault(error: StoreError, source: &mut Option<BoxError>) -> StoreFault {
+    let kind: StoreErrorKind = error.kind();
+    *source = Some(error.into());
+    StoreFault { kind }
+}

@@ -1,0 +1,242 @@
+//! A copy of a request's head, packed for the case that it is sent again.
+//!
+//! Almost no copy is ever used, so making one must cost next to nothing: cloning a `HeaderMap` is an allocation for
+//! each of its two tables and one for every value whose bytes are cloned for the first time. Packed, a usual head is
+//! one allocation and a run of copies; the map is rebuilt only for a resend.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
+    header::AUTHORIZATION,
+    request,
+    uri::{Authority, Parts, PathAndQuery, Scheme},
+};
+
+/// Room for the heads that are usual with Salesforce's APIs: one allocation, no growth.
+const USUAL_BYTES: usize = 512;
+
+/// Marks a sensitive value in its packed length.
+const SENSITIVE: u32 = 1 << 31;
+
+/// Method, URI, version, headers and extensions of a request, as the caller made it; without `Authorization`, which
+/// changes from one send to the next.
+pub(crate) struct PackedHead {
+    /// Texts in pairs, each pair behind its two lengths: method and scheme, authority and path with query, then
+    /// the name and the value of each header.
+    bytes: Vec<u8>,
+    headers: usize,
+    version: Version,
+    extensions: Extensions,
+}
+
+impl PackedHead {
+    /// Packs the head of a request; `None` if a part of it is too long to be counted (2 GiB).
+    pub(crate) fn pack(head: &request::Parts) -> Option<Self> {
+        let request::Parts { method, uri, version, headers: map, extensions, .. } = head;
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        let scheme = uri.scheme_str().unwrap_or_default();
+        put(&mut bytes, method.as_str(), scheme.as_bytes(), 0)?;
+        let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
+        put(&mut bytes, uri.authority().map_or("", Authority::as_str), path.as_bytes(), 0)?;
+        let mut headers = 0;
+        for (name, value) in map {
+            if name != AUTHORIZATION {
+                let mark = if value.is_sensitive() { SENSITIVE } else { 0 };
+                put(&mut bytes, name.as_str(), value.as_bytes(), mark)?;
+                headers += 1;
+            }
+        }
+        // A map that was emptied still costs an allocation to clone.
+        let extensions = if extensions.is_empty() { Extensions::new() } else { extensions.clone() };
+        Some(Self { bytes, headers, version: *version, extensions })
+    }
+
+    /// Rebuilds the head. `None` if it does not parse, which takes a part that was made without the checks of `http`.
+    pub(crate) fn unpack(self) -> Option<Request<()>> {
+        let mut packed = Packed(Bytes::from(self.bytes));
+        let mut request = Request::new(());
+        let (method, scheme, _) = packed.pair()?;
+        let (authority, path, _) = packed.pair()?;
+        *request.method_mut() = Method::from_bytes(&method).ok()?;
+        *request.uri_mut() = uri(&scheme, authority, path)?;
+        *request.version_mut() = self.version;
+        *request.extensions_mut() = self.extensions;
+        let mut headers = HeaderMap::try_with_capacity(self.headers).ok()?;
+        for _ in 0..self.headers {
+            let (name, value, is_sensitive) = packed.pair()?;
+            let mut value = HeaderValue::from_maybe_shared(value).ok()?;
+            value.set_sensitive(is_sensitive);
+            headers.try_append(HeaderName::from_bytes(&name).ok()?, value).ok()?;
+        }
+        *request.headers_mut() = headers;
+        Some(request)
+    }
+}
+
+/// Shows how large it is. The values may be secrets of the caller.
+impl fmt::Debug for PackedHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PackedHead")
+            .field("bytes", &self.bytes.len())
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Appends a pair of texts; `mark` is kept with the length of the second.
+#[inline]
+fn put(bytes: &mut Vec<u8>, first: &str, second: &[u8], mark: u32) -> Option<()> {
+    let length = u32::try_from(second.len()).ok().filter(|length| length & SENSITIVE == 0)?;
+    let lengths = u64::from(u32::try_from(first.len()).ok()?) << 32 | u64::from(length | mark);
+    bytes.extend_from_slice(&lengths.to_be_bytes());
+    bytes.extend_from_slice(first.as_bytes());
+    bytes.extend_from_slice(second);
+    Some(())
+}
+
+/// The packed bytes that are still to be read. What is taken shares their memory.
+struct Packed(Bytes);
+
+impl Packed {
+    /// The next pair, and whether the second of it is marked.
+    fn pair(&mut self) -> Option<(Bytes, Bytes, bool)> {
+        let (first, second) = (self.length()?, self.length()?);
+        let texts = (self.take(first)?, self.take(second & !SENSITIVE)?);
+        Some((texts.0, texts.1, second & SENSITIVE != 0))
+    }
+
+    fn length(&mut self) -> Option<u32> {
+        let bytes = self.take(4)?;
+        Some(u32::from_be_bytes(bytes.as_ref().try_into().ok()?))
+    }
+
+    fn take(&mut self, length: u32) -> Option<Bytes> {
+        let length = usize::try_from(length).ok()?;
+        (length <= self.0.len()).then(|| self.0.split_to(length))
+    }
+}
+
+fn uri(scheme: &[u8], authority: Bytes, path: Bytes) -> Option<Uri> {
+    let mut parts = Parts::default();
+    if !scheme.is_empty() {
+        parts.scheme = Some(Scheme::try_from(scheme).ok()?);
+        parts.authority = Some(Authority::from_maybe_shared(authority).ok()?);
+    }
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(path).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Mark(u8);
+
+    /// A header as a layer can see it: name, value, whether it is sensitive.
+    type SeenHeader = (String, Vec<u8>, bool);
+
+    /// Everything of a head that a layer can see.
+    #[derive(Debug, PartialEq)]
+    struct Seen(Method, String, Version, Vec<SeenHeader>, Option<Mark>);
+
+    fn seen<B>(request: &Request<B>) -> Seen {
+        let header = |(name, value): (&HeaderName, &HeaderValue)| {
+            (name.to_string(), value.as_bytes().to_vec(), value.is_sensitive())
+        };
+        Seen(
+            request.method().clone(),
+            request.uri().to_string(),
+            request.version(),
+            request.headers().iter().map(header).collect(),
+            request.extensions().get().cloned(),
+        )
+    }
+
+    fn pack<B: Clone>(request: &Request<B>) -> Option<PackedHead> {
+        PackedHead::pack(&request.clone().into_parts().0)
+    }
+
+    #[test]
+    fn f159_a_head_comes_back_as_it_was() {
+        let mut secret = HeaderValue::from_static("canary");
+        secret.set_sensitive(true);
+        let request = Request::builder()
+            .method(Method::from_bytes(b"X-LONGER-THAN-INLINE-METHODS").unwrap())
+            .uri("/services/data/v65.0/query?q=%2e%2e&x=")
+            .version(Version::HTTP_2)
+            .header("x-repeated", "one")
+            .header("accept", "application/json")
+            .header("x-repeated", "two")
+            .header("cookie", secret)
+            .header("x-repeated", "")
+            .header("x-bytes", HeaderValue::from_bytes(b"\xff\xfe \t\x80").unwrap())
+            .extension(Mark(7))
+            .body("body")
+            .unwrap();
+        let again = pack(&request).unwrap().unpack().unwrap();
+        assert_eq!(seen(&again), seen(&request));
+        assert_eq!(again.headers().get_all("x-repeated").iter().count(), 3);
+    }
+
+    #[test]
+    fn all_usual_methods_and_uri_forms_come_back() {
+        let long = format!("/{}?", "x".repeat(60_000));
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "QUERY"] {
+            for uri in [
+                "/",
+                "//x",
+                "/?",
+                "https://acme.my.salesforce.com",
+                "https://A.example:443/x?y",
+                "http://[::1]:1/",
+                &long,
+            ] {
+                let request = Request::builder().method(method).uri(uri).body(()).unwrap();
+                let again = pack(&request).unwrap().unpack().unwrap();
+                assert_eq!(seen(&again), seen(&request));
+                assert_eq!(again.uri(), request.uri());
+            }
+        }
+    }
+
+    #[test]
+    fn s06_authorization_is_not_kept() {
+        let request =
+            Request::builder().header(AUTHORIZATION, "Bearer canary").header("a", "b").body(()).unwrap();
+        let head = pack(&request).unwrap();
+        assert!(!head.bytes.windows(6).any(|bytes| bytes == b"canary"));
+        let again = head.unpack().unwrap();
+        assert_eq!((again.headers().len(), again.headers().contains_key("a")), (1, true));
+    }
+
+    #[test]
+    fn a_usual_head_does_not_outgrow_its_one_allocation() {
+        let mut request =
+            Request::get("/services/data/v65.0/sobjects/Account/0015g00000XyZabAAF?fields=Id,Name");
+        for name in ["accept", "content-type", "user-agent", "traceparent"] {
+            request = request.header(name, "x".repeat(60));
+        }
+        let head = pack(&request.body(()).unwrap()).unwrap();
+        assert_eq!(head.bytes.capacity(), USUAL_BYTES);
+    }
+
+    #[test]
+    fn f185_debug_shows_no_value() {
+        let request = Request::builder().uri("/canary").header("x", "canary").body(()).unwrap();
+        assert!(!format!("{:?}", pack(&request).unwrap()).contains("canary"));
+    }
+
+    #[test]
+    fn damaged_bytes_yield_nothing() {
+        let request = Request::builder().uri("/a").header("x", "y").body(()).unwrap();
+        let length = pack(&request).unwrap().bytes.len();
+        for cut in 0..length {
+            let mut head = pack(&request).unwrap();
+            head.bytes.truncate(cut);
+            assert!(head.unpack().is_none(), "cut at {cut}");
+        }
+    }
+}

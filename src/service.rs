@@ -1,0 +1,186 @@
+//! The service: what happens to a request until the inner service has it.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::{
+    BoxError,
+    future::{Outbound, ResponseFuture},
+    request::{Form, replay, replay::Replay},
+    response::PeekBody,
+    session::{Live, Session},
+};
+
+/// A client that sends its requests with a Salesforce session.
+///
+/// - **Target.** A relative URI goes to the org's own instance URL, and so does an absolute one of the org's current or
+///   former origins; path and query stay as they are. Origins that the session's builder allows are left alone. Any
+///   other absolute URI is an error and nothing is sent.
+/// - **Token.** `Authorization` is added, marked sensitive; `Host` is removed, since it may name the wrong one. A
+///   request that has its own `Authorization` keeps it: its answer is not looked at, and it is not sent again.
+/// - **Refusal.** An answer that says that the session is not valid makes the session refresh, once for everybody, and
+///   the request is sent once more. The second answer is final.
+/// - **Errors.** The inner service's own, and [`AuthError`](crate::AuthError) when a request could not be sent. A
+///   request that was answered gets its answer, with a [`Diagnosis`](crate::Diagnosis) among its extensions if it was
+///   a refusal.
+///
+/// # Readiness
+///
+/// The first send uses the service that `poll_ready` reserved. While there is no token the reservation is given back
+/// and another clone is polled ready once there is one, and so it is before a resend: limits below the layer count
+/// every send, and nothing is held while a refresh goes on. `poll_ready` itself never refreshes.
+pub struct SalesforceAuth<S, R = replay::Cloned> {
+    inner: S,
+    replay: R,
+    shared: Arc<Shared<S>>,
+    /// The token that this handle saw last.
+    live: Option<Arc<Live>>,
+    tenure: Tenure,
+}
+
+/// How long a handle has been in use.
+///
+/// A handle that is cloned for one request must be cheap to clone, so it shares what it can. One that stays is better
+/// off with memory of its own: threads that count references to the same bytes slow each other down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tenure {
+    New,
+    Used,
+    Settled,
+}
+
+/// What the futures of a handle need after the handle has gone on.
+pub(crate) struct Shared<S> {
+    pub(crate) session: Session,
+    /// Never polled, only cloned from: a resend is rare, so that no future carries a service of its own. The mutex
+    /// makes futures `Send` for services that are not `Sync`.
+    spare: Mutex<S>,
+}
+
+// === impl Shared ===
+
+impl<S: Clone> Shared<S> {
+    /// A service that holds no reservation.
+    pub(crate) fn fresh(&self) -> S {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).clone() // F011
+    }
+}
+
+// === impl SalesforceAuth ===
+
+impl<S: Clone, R> SalesforceAuth<S, R> {
+    pub(crate) fn new(inner: S, session: Session, replay: R) -> Self {
+        let spare = Mutex::new(inner.clone());
+        Self { inner, replay, shared: Arc::new(Shared { session, spare }), live: None, tenure: Tenure::New }
+    }
+
+    /// The token to send with, if there is one: one acquire load, unless the session has another one by now.
+    fn token(&mut self) -> Option<Arc<Live>> {
+        let generation = self.shared.session.generation();
+        let is_current = self.live.as_ref().is_some_and(|live| live.generation.0 == generation);
+        match self.tenure {
+            Tenure::Settled if is_current => {}
+            Tenure::New => {
+                self.tenure = Tenure::Used;
+                if !is_current {
+                    self.live = self.shared.session.live();
+                }
+            }
+            Tenure::Used | Tenure::Settled => self.settle(),
+        }
+        self.live.clone()
+    }
+
+    /// Moves the handle to memory of its own, with the current token.
+    #[cold]
+    fn settle(&mut self) {
+        if self.tenure != Tenure::Settled {
+            self.tenure = Tenure::Settled;
+            let session = self.shared.session.clone();
+            self.shared = Arc::new(Shared { session, spare: Mutex::new(self.shared.fresh()) });
+        }
+        self.live = self.shared.session.live().map(|live| Arc::new(live.own_copy()));
+    }
+
+    /// Gives a reservation back: a permit or a rate limit's slot that is not used now is somebody else's.
+    fn release(&mut self) {
+        self.inner = self.shared.fresh();
+    }
+}
+
+impl<S, R> SalesforceAuth<S, R> {
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, by value.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, R, B, Rs> Service<Request<B>> for SalesforceAuth<S, R>
+where
+    S: Service<Request<R::Body>, Response = Response<Rs>> + Clone,
+    S::Error: Into<BoxError>,
+    R: Replay<B>,
+    Rs: Body,
+{
+    type Response = Response<PeekBody<Rs>>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, R, B, Rs>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let form = match Form::of(request.method(), request.uri()) {
+            Ok(form) => form,
+            Err(error) => {
+                self.release();
+                return ResponseFuture::failed(error.into());
+            }
+        };
+        let Some(live) = self.token() else {
+            self.release();
+            return ResponseFuture::waiting(Arc::clone(&self.shared), self.replay.clone(), form, request);
+        };
+        match Outbound::new(&self.shared, live, &self.replay, form, request) {
+            Ok(Outbound { request, errand }) => ResponseFuture::sent(self.inner.call(request), errand),
+            Err(error) => {
+                self.release();
+                ResponseFuture::failed(error)
+            }
+        }
+    }
+}
+
+impl<S: Clone, R: Clone> Clone for SalesforceAuth<S, R> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            replay: self.replay.clone(),
+            shared: Arc::clone(&self.shared),
+            live: self.live.clone(),
+            tenure: Tenure::New,
+        }
+    }
+}
+
+impl<S, R> fmt::Debug for SalesforceAuth<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SalesforceAuth")
+            .field("session", &self.shared.session)
+            .field("inner", &std::any::type_name::<S>())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,194 @@
+//! The two things that a person decides: connecting again, and revoking.
+
+use std::time::Duration;
+
+use super::Session;
+use crate::{
+    error::{AuthError, AuthErrorKind},
+    refresh::{
+        admit,
+        backoff::Entropy,
+        decide::{Seen, SwapOutcome},
+        record::{Health, Record, Seeds},
+    },
+    store::StoreErrorKind,
+    token::Lineage,
+    token_endpoint::TokenResponse,
+};
+
+/// How often a swap that others interfere with is tried again: each conflict means that somebody else got further.
+const SWAP_TRIES: u32 = 8;
+/// A flight that is under way ends within its own limits; revoking waits so long for it.
+const FLIGHT_LIMIT: Duration = Duration::from_secs(20);
+
+/// A fresh consent, ready for [`Session::reconnect`].
+#[derive(Debug)]
+pub struct Reconnect {
+    response: TokenResponse,
+    accept_new_org: bool,
+}
+
+impl Reconnect {
+    /// Installs what the token endpoint answered to the authorization code.
+    #[must_use]
+    pub fn new(response: TokenResponse) -> Self {
+        Self { response, accept_new_org: false }
+    }
+
+    /// Accepts that the user connected another org than before. Without this a changed org is an error.
+    #[must_use]
+    pub fn accept_new_org(mut self) -> Self {
+        self.accept_new_org = true;
+        self
+    }
+}
+
+impl From<TokenResponse> for Reconnect {
+    fn from(response: TokenResponse) -> Self {
+        Self::new(response)
+    }
+}
+
+impl Session {
+    /// Installs a fresh consent: the tokens of a [`TokenResponse`] are stored, then served. This is how a connection
+    /// that needs re-authorisation is brought back, and how a first one can be begun.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthErrorKind::ConnectionMismatch`] when the consent is for another org and that was not accepted,
+    /// [`AuthErrorKind::TokenAnswerRejected`] when it cannot be used (no refresh token for a grant that needs one, a
+    /// hostile instance URL), [`AuthErrorKind::StoreUnavailable`] and [`AuthErrorKind::StoreCorrupt`] when it could not
+    /// be stored; then nothing has changed, and the same consent can be installed again.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped the consent may or may not be stored. Calling again with it is safe.
+    pub async fn reconnect(&self, consent: impl Into<Reconnect>) -> Result<(), AuthError> {
+        let Reconnect { response, accept_new_org } = consent.into();
+        let shared = &self.0;
+        response.check().map_err(|error| {
+            AuthError::new(AuthErrorKind::TokenAnswerRejected, "the consent cannot be used")
+                .with_source(error)
+        })?;
+        if shared.rotating && response.refresh_token().is_none() {
+            let message = "the consent brings no refresh token; ask for the scope refresh_token";
+            return Err(AuthError::new(AuthErrorKind::TokenAnswerRejected, message));
+        }
+        let mut entropy = Entropy::from_system();
+        let stored = self
+            .rewrite(|seen| {
+                let current = seen.map(|seen| &seen.record);
+                let mut binding = shared.crew.binding.clone();
+                if !accept_new_org {
+                    binding.org = current.and_then(|record| record.binding.org.clone()).or(binding.org);
+                }
+                // Another org's origins and identity are nothing to inherit.
+                let parent = current.filter(|record| !accept_new_org && record.binding.serves(&binding));
+                let tokens =
+                    admit::token_set(&response, parent, &binding, shared.crew.policy).map_err(unusable)?;
+                let mut seeds = current.map_or_else(
+                    || Seeds { salt: entropy.nonce().to_be_bytes(), fingerprints: Vec::new() },
+                    |record| record.seeds.clone(),
+                );
+                // Whatever was configured before this consent is spent or superseded.
+                shared.seed.iter().chain(response.refresh_token()).for_each(|token| seeds.remember(token));
+                let version = current.map_or(0, |record| record.lineage.version).saturating_add(1);
+                let first = Record {
+                    lineage: Lineage { version: version - 1, id: entropy.nonce() },
+                    binding,
+                    refresh_token: None,
+                    tokens: None,
+                    claim: None,
+                    not_before: None,
+                    health: Health::Sound,
+                    seeds,
+                };
+                Ok(first.child(response.refresh_token().cloned(), Some(tokens)))
+            })
+            .await?;
+        shared.install(stored).map(drop)
+    }
+
+    /// Revokes the connection at Salesforce, then marks its record, so that no process brings it back. A refresh under
+    /// way is waited for. Only [`reconnect`](Self::reconnect) or a newly configured refresh token begins anew.
+    ///
+    /// # Errors
+    ///
+    /// When Salesforce or the store cannot be reached; calling again is safe. A token that Salesforce does not know any
+    /// more counts as revoked.
+    pub async fn revoke(&self) -> Result<(), AuthError> {
+        let shared = &self.0;
+        let seat = shared.state().flight.clone();
+        if let Some(mut seat) = seat {
+            let _ = tokio::time::timeout(FLIGHT_LIMIT, async { while seat.changed().await.is_ok() {} }).await;
+        }
+        let loaded = shared.crew.load(&mut None).await.map_err(|fault| store_error(fault.kind))?;
+        let Some(seen) = loaded else { return Ok(()) };
+        let record = seen.record;
+        let access = record.tokens.as_ref().map(|tokens| &tokens.access_token);
+        if let Some(token) = record.refresh_token.as_ref().or(access) {
+            // Revoking a refresh token ends its access tokens too.
+            shared.crew.endpoint.revoke(token).await.map_err(|error| {
+                AuthError::new(AuthErrorKind::TokenEndpointUnavailable, "the connection could not be revoked")
+                    .with_source(error)
+            })?;
+        }
+        let stored = self
+            .rewrite(|seen| {
+                let current = seen.map_or(&record, |seen| &seen.record);
+                Ok(Record {
+                    lineage: current.lineage.child(),
+                    refresh_token: None,
+                    tokens: None,
+                    health: Health::Revoked,
+                    ..current.unclaimed(None)
+                })
+            })
+            .await?;
+        let mut state = shared.state();
+        state.known = Some(stored);
+        state.dirty = false;
+        shared.withdraw(&mut state);
+        Ok(())
+    }
+
+    /// Replaces the stored record by what `next` makes of it, and does so again when others interfere.
+    async fn rewrite(
+        &self,
+        mut next: impl FnMut(Option<&Seen>) -> Result<Record, AuthError>,
+    ) -> Result<Record, AuthError> {
+        let crew = &self.0.crew;
+        let mut seen = crew.load(&mut None).await.map_err(|fault| store_error(fault.kind))?;
+        for _ in 0..SWAP_TRIES {
+            let record = next(seen.as_deref())?;
+            let expected = seen.as_ref().map(|seen| seen.revision);
+            match crew.swap(expected, &record, &mut None).await {
+                Ok(SwapOutcome::Applied(_)) => return Ok(record),
+                Ok(SwapOutcome::Conflict(theirs)) => seen = theirs,
+                Err(fault) => {
+                    // Perhaps it was written nevertheless.
+                    seen = crew.load(&mut None).await.map_err(|_| store_error(fault.kind))?;
+                    if seen.as_ref().is_some_and(|seen| seen.record == record) {
+                        return Ok(record);
+                    }
+                }
+            }
+        }
+        Err(store_error(StoreErrorKind::Unavailable))
+    }
+}
+
+fn unusable(unfit: admit::Unfit) -> AuthError {
+    let kind =
+        if unfit.other_org { AuthErrorKind::ConnectionMismatch } else { AuthErrorKind::TokenAnswerRejected };
+    AuthError::new(kind, unfit.reason)
+}
+
+fn store_error(kind: StoreErrorKind) -> AuthError {
+    match kind {
+        StoreErrorKind::Corrupt => {
+            AuthError::new(AuthErrorKind::StoreCorrupt, "the stored record cannot be read")
+        }
+        _ => AuthError::new(AuthErrorKind::StoreUnavailable, "the token store cannot be used now"),
+    }
+}

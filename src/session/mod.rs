@@ -1,0 +1,202 @@
+//! The session: one connection to one org, shared by every handle that was cloned from it.
+
+mod builder;
+mod connect;
+mod cool_down;
+mod live;
+mod recover;
+mod state;
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use http::Uri;
+
+use self::state::{Outcome, Shared};
+pub use self::{
+    builder::{BuildError, SessionBuilder},
+    connect::Reconnect,
+};
+pub(crate) use self::{
+    live::Live,
+    recover::{Recovery, Refused},
+};
+use crate::{
+    diagnosis::Diagnosis,
+    error::{AuthError, AuthErrorKind},
+    event::Events,
+    grant::Grant,
+    instance_url::InstanceUrl,
+    refusal::Refusal,
+    token::{Generation, TokenSet},
+};
+
+/// One connection to one org: its tokens, and the knowledge of how to get the next ones.
+///
+/// Cloning is cheap and shares everything; give every layer, job and task of one connection a clone of the same
+/// session. Nothing is read, sent or spawned before the first request needs a token, and nothing runs in the background
+/// other than a refresh under way.
+///
+/// # Cancel safety
+///
+/// Dropping any future of a session gives up waiting and nothing else: a refresh that was started goes on until what it
+/// got is stored.
+#[derive(Clone)]
+pub struct Session(Arc<Shared>);
+
+impl Session {
+    /// Begins a session for `connection`, the application's own name of one customer's connection.
+    ///
+    /// The name is the store's key together with the kind of grant, and appears in events. Two customers of one app
+    /// must have two names: before the first exchange they differ in nothing else.
+    pub fn builder(connection: impl Into<String>, grant: impl Grant) -> SessionBuilder {
+        SessionBuilder::new(connection.into(), grant)
+    }
+
+    /// The current access token, after a first exchange if there is none yet. For calls that do not go through the
+    /// layer (a gRPC stream's metadata, a SOAP header).
+    ///
+    /// # Errors
+    ///
+    /// When there is no token and none can be had: see [`AuthErrorKind`].
+    pub async fn access_token(&self) -> Result<AccessToken, AuthError> {
+        self.acquire().await.map(|live| AccessToken::of(&live))
+    }
+
+    /// Replaces the current access token, whatever its state, and skips any pause after earlier failures. Joins a
+    /// refresh that is under way.
+    ///
+    /// # Errors
+    ///
+    /// When the refresh fails; everyone who waited for it gets the same error.
+    pub async fn refresh(&self) -> Result<AccessToken, AuthError> {
+        let seat = self.0.board(&mut self.0.state(), true)?;
+        self.0.seated(seat).await.map(|live| AccessToken::of(&live))
+    }
+
+    /// Refuses new refreshes from now on and waits for the one under way, at most for `deadline`. The current token
+    /// goes on being served; other clones of the session are closed with it.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthErrorKind::WaitBudgetExceeded`] when the refresh is not done in time, [`AuthErrorKind::StoreUnavailable`]
+    /// when a token set could not be stored: a rotated refresh token is then lost with the process.
+    pub async fn close(&self, deadline: Duration) -> Result<(), AuthError> {
+        let seat = {
+            let mut state = self.0.state();
+            state.closed = true;
+            state.flight.clone()
+        };
+        if let Some(mut seat) = seat {
+            // The sender is dropped when the flight has landed, after an early release too.
+            let landed = async { while seat.changed().await.is_ok() {} };
+            if tokio::time::timeout(deadline, landed).await.is_err() && !self.0.state().dirty {
+                let message =
+                    "the refresh under way is not done; its outcome is lost if the process ends now";
+                return Err(AuthError::new(AuthErrorKind::WaitBudgetExceeded, message));
+            }
+        }
+        if self.0.state().dirty {
+            let message = "a token set could not be stored; it is lost if the process ends now";
+            return Err(AuthError::new(AuthErrorKind::StoreUnavailable, message));
+        }
+        Ok(())
+    }
+
+    /// The session's events from now on.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.0.announcer.listen()
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Session").field(&self.0).finish()
+    }
+}
+
+/// An access token and the host it is for. `Debug` shows the host only.
+#[derive(Clone)]
+pub struct AccessToken {
+    tokens: Arc<TokenSet>,
+    generation: Generation,
+}
+
+impl AccessToken {
+    fn of(live: &Live) -> Self {
+        Self { tokens: Arc::clone(&live.tokens), generation: live.generation }
+    }
+
+    /// The token itself. Send it to [`instance_url`](Self::instance_url) and to nobody else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.tokens.access_token.expose()
+    }
+
+    /// Where the org is.
+    #[must_use]
+    pub fn instance_url(&self) -> &InstanceUrl {
+        &self.tokens.instance_url
+    }
+
+    /// The token's number within this process.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken")
+            .field("instance_url", &self.tokens.instance_url)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) type Acquire = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+pub(crate) type Recover = Pin<Box<dyn Future<Output = Recovery> + Send>>;
+
+/// What the layer asks of a session.
+impl Session {
+    /// The number of the current token set, 0 while there is none: one acquire load.
+    pub(crate) fn generation(&self) -> u64 {
+        self.0.generation()
+    }
+
+    /// The current token set.
+    pub(crate) fn live(&self) -> Option<Arc<Live>> {
+        self.0.state().live.clone()
+    }
+
+    /// Whether absolute URIs at this origin get the token without being rewritten.
+    pub(crate) fn allows_origin(&self, uri: &Uri) -> bool {
+        self.0.allowed_origins.iter().any(|origin| origin.is_origin_of(uri))
+    }
+
+    /// The current token set, or the next one after a refresh that this call starts or joins.
+    pub(crate) fn acquire(&self) -> Acquire {
+        let shared = Arc::clone(&self.0);
+        Box::pin(async move {
+            let seat = {
+                let mut state = shared.state();
+                match &state.live {
+                    Some(live) => return Ok(Arc::clone(live)),
+                    None => shared.board(&mut state, false)?,
+                }
+            };
+            shared.seated(seat).await
+        })
+    }
+
+    /// Decides what follows a refusal; may start or join a refresh.
+    pub(crate) fn recover(&self, refused: Refused) -> Recover {
+        Box::pin(Arc::clone(&self.0).recover(refused))
+    }
+
+    /// Notes what became of a resend: `None` when it was accepted. Returns the diagnosis to attach otherwise.
+    pub(crate) fn resent(&self, live: &Arc<Live>, refusal: Option<Refusal>) -> Option<Diagnosis> {
+        self.0.resent(live, refusal)
+    }
+}

@@ -1,0 +1,178 @@
+//! What follows a refusal.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    live::Live,
+    state::{Outcome, Seat, Shared, State},
+};
+use crate::{
+    clock,
+    diagnosis::{self, Diagnosis},
+    error::{AuthError, AuthErrorKind},
+    refresh::backoff::Entropy,
+    refusal::{Refusal, Verdict},
+};
+
+/// A token that is refused as expired sooner than this did not expire: Salesforce's shortest session time-out is
+/// 15 minutes.
+const TOO_YOUNG_TO_EXPIRE: Duration = Duration::from_secs(60);
+
+/// A refusal that the layer met.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// The token that the request was sent with.
+    pub(crate) live: Arc<Live>,
+    pub(crate) refusal: Refusal,
+    /// Whether the layer holds a copy of the request.
+    pub(crate) resendable: bool,
+}
+
+/// What the session advises after a refusal.
+#[derive(Debug)]
+pub(crate) enum Recovery {
+    /// Send the request once more, with this token, to its host.
+    Resend(Arc<Live>),
+    /// Hand the answer back, with this diagnosis.
+    HandBack(Diagnosis),
+}
+
+/// What can be said at once, under the lock.
+enum Now {
+    Newer(Arc<Live>),
+    Wait(Seat),
+    Not(diagnosis::Outcome),
+}
+
+impl Shared {
+    pub(super) async fn recover(self: Arc<Self>, refused: Refused) -> Recovery {
+        let outcome = match self.consider(&refused) {
+            Now::Newer(live) => Ok(live),
+            Now::Not(outcome) => return refused.hand_back(outcome),
+            Now::Wait(seat) => self.seated(seat).await,
+        };
+        match outcome {
+            Ok(live) if live.generation > refused.live.generation => {
+                if refused.resendable {
+                    Recovery::Resend(live)
+                } else {
+                    refused.hand_back(diagnosis::Outcome::NotResendable)
+                }
+            }
+            Ok(_) => refused.hand_back(self.unchanged()),
+            Err(error) => refused.hand_back(diagnosis::Outcome::RefreshFailed(error)),
+        }
+    }
+
+    fn consider(self: &Arc<Self>, refused: &Refused) -> Now {
+        if !may_refresh(refused.refusal.verdict) {
+            return Now::Not(diagnosis::Outcome::NotRefreshable);
+        }
+        let mut state = self.state();
+        if let Some(live) = &state.live
+            && live.generation > refused.live.generation
+        {
+            return Now::Newer(Arc::clone(live)); // F148: a late refusal of an older token refreshes nothing
+        }
+        let joins = state.flight.is_some();
+        if !joins && let Some(retry_after) = state.cool_down.remaining(clock::now()) {
+            return Now::Not(diagnosis::Outcome::CoolingDown { retry_after });
+        }
+        match self.board(&mut state, false) {
+            Ok(seat) => {
+                if !joins && is_suspicious(refused) {
+                    cool_down(&mut state);
+                }
+                Now::Wait(seat)
+            }
+            Err(error) => Now::Not(diagnosis::Outcome::RefreshFailed(error)),
+        }
+    }
+
+    /// Waits for a flight, at most as long as the wait budget. Dropping the future gives the seat up and nothing else.
+    pub(super) async fn seated(&self, mut seat: Seat) -> Outcome {
+        let wait = async {
+            match seat.wait_for(Option::is_some).await {
+                Ok(outcome) => outcome.clone(),
+                Err(_) => None,
+            }
+        };
+        match tokio::time::timeout(self.wait_budget, wait).await {
+            Ok(Some(outcome)) => outcome,
+            Ok(None) => Err(super::state::shutting_down("the refresh was abandoned")),
+            Err(_) => {
+                let message = format!(
+                    "the refresh is not done after {} s; it goes on without this caller",
+                    self.wait_budget.as_secs_f32()
+                );
+                Err(AuthError::new(AuthErrorKind::WaitBudgetExceeded, message)
+                    .with_retry_after(Some(Duration::from_secs(1))))
+            }
+        }
+    }
+
+    /// The flight came back with the token that had been refused.
+    fn unchanged(&self) -> diagnosis::Outcome {
+        let mut state = self.state();
+        if state.dirty {
+            let message = "the last token set is not stored yet, so the next refresh token must not be used";
+            return diagnosis::Outcome::RefreshFailed(AuthError::new(
+                AuthErrorKind::StoreUnavailable,
+                message,
+            ));
+        }
+        cool_down(&mut state);
+        diagnosis::Outcome::TokenUnchanged
+    }
+
+    /// Notes what became of a resend with `live`: accepted (`None`), or refused again.
+    pub(super) fn resent(&self, live: &Arc<Live>, refusal: Option<Refusal>) -> Option<Diagnosis> {
+        let mut state = self.state();
+        match refusal {
+            None => {
+                live.accept();
+                state.cool_down.end();
+                None
+            }
+            Some(refusal) => {
+                let newest = state.live.as_ref().is_none_or(|newest| newest.generation == live.generation);
+                if newest && may_refresh(refusal.verdict) {
+                    cool_down(&mut state);
+                }
+                Some(diagnosis(refusal, live, diagnosis::Outcome::RefusedAgain))
+            }
+        }
+    }
+}
+
+impl Refused {
+    fn hand_back(self, outcome: diagnosis::Outcome) -> Recovery {
+        Recovery::HandBack(diagnosis(self.refusal, &self.live, outcome))
+    }
+}
+
+fn diagnosis(refusal: Refusal, live: &Live, outcome: diagnosis::Outcome) -> Diagnosis {
+    Diagnosis { refusal: Some(refusal), generation: Some(live.generation), outcome }
+}
+
+/// Whether a new token could change the answer at all.
+fn may_refresh(verdict: Verdict) -> bool {
+    matches!(
+        verdict,
+        Verdict::SessionExpired
+            | Verdict::SessionNotPermitted
+            | Verdict::UnrecognisedRefusal
+            | Verdict::WrongHost
+    )
+}
+
+/// Whether there is reason to doubt that a refresh helps, so that the next one has to wait.
+fn is_suspicious(refused: &Refused) -> bool {
+    refused.refusal.verdict != Verdict::SessionExpired
+        || !refused.live.was_accepted()
+        || refused.live.since.elapsed() < TOO_YOUNG_TO_EXPIRE
+}
+
+fn cool_down(state: &mut State) {
+    state.cool_down.begin(clock::now(), &mut Entropy::from_system());
+}

@@ -1,0 +1,347 @@
+//! What all handles of a session share, and how a flight starts and lands.
+
+use std::{
+    fmt,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, sync::watch};
+
+use super::{cool_down::CoolDown, live::Live};
+use crate::{
+    clock::{self, Instant},
+    error::{AuthError, AuthErrorKind},
+    event::{Announcer, Event},
+    instance_url::InstanceUrl,
+    refresh::{
+        backoff::Entropy,
+        decide::{Failure, Fresh, Terms, Watch},
+        flight::{Crew, Landed, Witness},
+        record::Record,
+    },
+    token::{Generation, Lineage},
+};
+
+/// What a flight came to, for everyone who waits for it.
+pub(super) type Outcome = Result<Arc<Live>, AuthError>;
+/// A place in a flight's waiting room: `None` until there is an outcome.
+pub(super) type Seat = watch::Receiver<Option<Outcome>>;
+
+tokio::task_local! {
+    /// The session whose flight this task is.
+    static FLYING: usize;
+}
+
+pub(super) struct Shared {
+    pub(super) crew: Crew,
+    pub(super) seed: Option<crate::secret::Secret>,
+    pub(super) rotating: bool,
+    pub(super) allowed_origins: Vec<InstanceUrl>,
+    pub(super) wait_budget: Duration,
+    pub(super) runtime: Option<Handle>,
+    pub(super) announcer: Announcer,
+    /// The live token's generation; 0 while there is none. Written under the lock of `state`.
+    generation: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) live: Option<Arc<Live>>,
+    /// The lineage that `live` was made from.
+    served: Option<Lineage>,
+    /// The newest record this process has seen or made.
+    pub(super) known: Option<Record>,
+    /// Whether `known` is not in the store yet.
+    pub(super) dirty: bool,
+    pub(super) flight: Option<Seat>,
+    pub(super) cool_down: CoolDown,
+    pub(super) closed: bool,
+    /// The largest generation ever published: generations never go backwards, also over a time without a token.
+    last_generation: u64,
+    failures: u32,
+    last_failure: Option<(AuthError, Instant)>,
+    watch: Option<Watch>,
+    own_not_before: Option<u64>,
+    seed_ignored: bool,
+}
+
+impl Shared {
+    pub(super) fn new(
+        crew: Crew,
+        seed: Option<crate::secret::Secret>,
+        rotating: bool,
+        allowed_origins: Vec<InstanceUrl>,
+        wait_budget: Duration,
+        runtime: Option<Handle>,
+        connection: &str,
+    ) -> Self {
+        Self {
+            crew,
+            seed,
+            rotating,
+            allowed_origins,
+            wait_budget,
+            runtime,
+            announcer: Announcer::new(connection),
+            generation: AtomicU64::new(0),
+            state: Mutex::default(),
+        }
+    }
+
+    /// F011: a panic elsewhere must not take the request path with it. Every change under this lock is complete at
+    /// each point where it could panic.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Joins the flight that is under way, or starts one. With `force` a pause after an earlier failure is skipped.
+    pub(super) fn board(self: &Arc<Self>, state: &mut State, force: bool) -> Result<Seat, AuthError> {
+        if self.is_flying_here() {
+            let message = "the token request goes through the layer that waits for it; \
+                           give the session a transport of its own";
+            return Err(AuthError::new(AuthErrorKind::Recursion, message)); // F018
+        }
+        if let Some(seat) = &state.flight {
+            return Ok(seat.clone());
+        }
+        if state.closed {
+            return Err(shutting_down("the session is closed"));
+        }
+        if let Some((failure, until)) = &state.last_failure
+            && !force
+            && *until > clock::now()
+        {
+            return Err(failure.clone());
+        }
+        self.take_off(state)
+    }
+
+    fn take_off(self: &Arc<Self>, state: &mut State) -> Result<Seat, AuthError> {
+        let runtime = match &self.runtime {
+            Some(runtime) => runtime.clone(),
+            None => Handle::try_current().map_err(|_| shutting_down("a refresh needs a tokio runtime"))?,
+        };
+        let terms = Terms {
+            binding: self.crew.binding.clone(),
+            seed: self.seed.clone(),
+            rotating: self.rotating,
+            known: state.known.clone(),
+            dirty: state.dirty,
+            rejected: state.live.as_ref().and(state.served),
+            watch: state.watch,
+            own_not_before: state.own_not_before,
+            failures: state.failures,
+            entropy: Entropy::from_system(),
+        };
+        let (sender, seat) = watch::channel(None);
+        state.flight = Some(seat.clone());
+        let landing = Landing { shared: Arc::clone(self), sender: Some(sender) };
+        let id = self.identity();
+        // Dropping the join handle detaches the task: no caller can cancel it (F001, F003).
+        drop(runtime.spawn(FLYING.scope(id, async move {
+            let landed = landing.shared.crew.fly(terms, &landing).await;
+            landing.land(landed);
+        })));
+        Ok(seat)
+    }
+
+    fn identity(self: &Arc<Self>) -> usize {
+        Arc::as_ptr(self) as usize
+    }
+
+    fn is_flying_here(self: &Arc<Self>) -> bool {
+        FLYING.try_with(|id| *id == self.identity()).unwrap_or_default()
+    }
+
+    /// Serves `record` from now on. The generation moves only if a request would look different.
+    fn publish(&self, state: &mut State, record: Record) -> Outcome {
+        let Some(tokens) = record.tokens.clone() else {
+            let message = "the last token answer was refused; there is nothing to serve";
+            return Err(AuthError::new(AuthErrorKind::TokenAnswerRejected, message));
+        };
+        if let Some(live) = &state.live
+            && live.tokens.access_token == tokens.access_token
+            && live.tokens.instance_url == tokens.instance_url
+        {
+            let live = Arc::clone(live);
+            state.served = Some(record.lineage);
+            state.known = Some(record);
+            return Ok(live);
+        }
+        let generation = state.last_generation + 1;
+        let live = Live::new(Generation(generation), tokens).map_err(|error| {
+            AuthError::new(AuthErrorKind::TokenAnswerRejected, "the access token is no valid header value")
+                .with_source(error)
+        })?;
+        let live = Arc::new(live);
+        if let Some(before) = &state.live
+            && before.tokens.instance_url != live.tokens.instance_url
+        {
+            self.announcer.announce(Event::InstanceMoved {
+                from: before.tokens.instance_url.clone(),
+                to: live.tokens.instance_url.clone(),
+            });
+        }
+        state.served = Some(record.lineage);
+        state.known = Some(record);
+        state.last_generation = generation;
+        state.live = Some(Arc::clone(&live));
+        self.generation.store(generation, Ordering::Release);
+        Ok(live)
+    }
+
+    /// Stops serving; handles notice by the generation.
+    pub(super) fn withdraw(&self, state: &mut State) {
+        state.live = None;
+        self.generation.store(0, Ordering::Release);
+    }
+
+    /// Installs a record that came from outside a flight and is stored.
+    pub(super) fn install(&self, record: Record) -> Outcome {
+        let mut state = self.state();
+        state.dirty = false;
+        state.succeed();
+        state.cool_down.end();
+        self.publish(&mut state, record)
+    }
+
+    fn landed_fresh(&self, state: &mut State, fresh: Fresh) -> Outcome {
+        let before = state.last_generation;
+        state.dirty = !fresh.stored;
+        let live = self.publish(state, fresh.record)?;
+        state.succeed();
+        if live.generation.0 > before {
+            let generation = live.generation;
+            let event =
+                if fresh.own { Event::Refreshed { generation } } else { Event::Adopted { generation } };
+            self.announcer.announce(event);
+        }
+        Ok(live)
+    }
+
+    fn landed_short(
+        &self,
+        state: &mut State,
+        failure: Failure,
+        source: Option<crate::BoxError>,
+    ) -> AuthError {
+        if let Some(record) = failure.record {
+            state.known = Some(record);
+            state.dirty = false;
+        }
+        let mut error = AuthError::new(failure.kind, failure.message).with_retry_after(Some(failure.pause));
+        if let Some(source) = source {
+            error = error.with_source(source);
+        }
+        let error = error.diagnosed(state.live.as_ref().map(|live| live.generation));
+        let latched = matches!(failure.kind, AuthErrorKind::ReauthorisationRequired | AuthErrorKind::Revoked);
+        let known_already =
+            latched && state.last_failure.as_ref().is_some_and(|(last, _)| last.kind() == failure.kind);
+        if failure.kind == AuthErrorKind::Revoked {
+            self.withdraw(state);
+        }
+        state.failures = state.failures.saturating_add(1);
+        state.last_failure = Some((error.clone(), clock::now() + failure.pause));
+        if !known_already {
+            self.announcer.announce(if latched {
+                Event::ReauthorisationRequired(error.clone())
+            } else {
+                Event::RefreshFailed(error.clone())
+            });
+        }
+        error
+    }
+}
+
+impl State {
+    fn succeed(&mut self) {
+        self.failures = 0;
+        self.last_failure = None;
+        self.watch = None;
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("crew", &self.crew)
+            .field("generation", &self.generation())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Brings a flight down, whatever happens to its task.
+struct Landing {
+    shared: Arc<Shared>,
+    sender: Option<watch::Sender<Option<Outcome>>>,
+}
+
+impl Landing {
+    fn land(mut self, landed: Landed) {
+        let Landed { finish, source } = landed;
+        let mut state = self.shared.state();
+        state.watch = finish.watch;
+        state.own_not_before = finish.own_not_before;
+        if finish.seed_ignored && !state.seed_ignored {
+            state.seed_ignored = true;
+            self.shared.announcer.announce(Event::SeedIgnored);
+        }
+        let outcome = match finish.result {
+            Ok(fresh) => self.shared.landed_fresh(&mut state, fresh),
+            Err(failure) => Err(self.shared.landed_short(&mut state, failure, source)),
+        };
+        state.flight = None;
+        drop(state);
+        if let Some(sender) = self.sender.take() {
+            sender.send_replace(Some(outcome));
+        }
+    }
+}
+
+impl Witness for Landing {
+    fn hold(&self, record: Record) {
+        let mut state = self.shared.state();
+        state.known = Some(record);
+        state.dirty = true;
+    }
+
+    fn release(&self) {
+        let mut state = self.shared.state();
+        let Some(record) = state.known.clone() else { return };
+        self.shared.announcer.announce(Event::CommitDelayed);
+        let outcome = self.shared.publish(&mut state, record);
+        drop(state);
+        if let Some(sender) = &self.sender {
+            sender.send_replace(Some(outcome));
+        }
+    }
+}
+
+impl Drop for Landing {
+    /// Reached with a sender only if the task ended early: it panicked, or its runtime is shutting down (F008, F012).
+    fn drop(&mut self) {
+        let Some(sender) = self.sender.take() else { return };
+        let error = if std::thread::panicking() {
+            let message = "the refresh panicked; a grant, a store or a transport has a bug";
+            AuthError::new(AuthErrorKind::RefreshPanicked, message)
+        } else {
+            shutting_down("the runtime is shutting down")
+        };
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.shared.state().flight = None));
+        sender.send_replace(Some(Err(error)));
+    }
+}
+
+pub(super) fn shutting_down(message: &str) -> AuthError {
+    AuthError::new(AuthErrorKind::ShuttingDown, message)
+}

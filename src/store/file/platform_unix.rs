@@ -1,0 +1,121 @@
+//! Owners, modes and identities of files on Unix.
+
+use std::{
+    fs::{self, DirBuilder, File, Metadata, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::Path,
+};
+
+use rustix::{fs::OFlags, process::geteuid};
+
+use super::cannot;
+use crate::store::StoreError;
+
+const OTHERS: u32 = 0o077;
+
+/// A directory held open, so that its identity is not given to another one.
+#[derive(Debug)]
+pub(super) struct Dir {
+    handle: File,
+    opened: Metadata,
+}
+
+impl Dir {
+    /// Creates `path`, for this user alone, unless something is there; `true` if it was created.
+    pub(super) fn create(path: &Path) -> io::Result<bool> {
+        match DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the directory at `path` if it is this user's alone (F083).
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let handle =
+            open_nofollow(OpenOptions::new().read(true), path).map_err(cannot("open the directory", path))?;
+        let opened = handle.metadata().map_err(cannot("inspect the directory", path))?;
+        let shown = path.display();
+        if !opened.is_dir() {
+            return Err(StoreError::unsafe_place(format!(
+                "`{shown}` is no directory: name a directory for the token store alone"
+            )));
+        }
+        check_owner(path, &opened)?;
+        if opened.mode() & OTHERS != 0 {
+            return Err(StoreError::unsafe_place(format!(
+                "other users may enter `{shown}` (mode {:04o}): run `chmod 700` on it, or name a directory that does \
+                 not exist yet, for the token store alone",
+                opened.mode() & 0o7777
+            )));
+        }
+        Ok(Self { handle, opened })
+    }
+
+    /// Whether `path` still leads to this directory.
+    pub(super) fn is_at(&self, path: &Path) -> io::Result<bool> {
+        Ok(is_same(&self.opened, &fs::symlink_metadata(path)?))
+    }
+
+    /// Makes an entry that was created in the directory at `path` durable.
+    pub(super) fn sync_at(path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    /// Makes created and renamed entries durable.
+    pub(super) fn sync(&self, sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+        sync(&self.handle)
+    }
+}
+
+/// Opens a file of the store; if `options` create it, then for this user alone.
+///
+/// Symbolic links are refused.
+pub(super) fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    open_nofollow(options.mode(0o600), path)
+}
+
+fn open_nofollow(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    // A named pipe would block the thread until somebody writes to it; regular files do not know the flag.
+    let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    options.custom_flags(flags.bits() as i32).open(path)
+}
+
+/// Refuses what this user does not hold alone (F083).
+///
+/// No link at all is fine: another process has renamed a newer record over this one.
+pub(super) fn check_file(path: &Path, file: &Metadata) -> Result<(), StoreError> {
+    check_owner(path, file)?;
+    let shown = path.display();
+    if file.mode() & OTHERS != 0 {
+        return Err(StoreError::unsafe_place(format!(
+            "other users may read or write `{shown}` (mode {:04o}): its tokens may be known to them; run `chmod 600` \
+             on it and consider to connect again",
+            file.mode() & 0o7777
+        )));
+    }
+    if file.nlink() > 1 {
+        return Err(StoreError::unsafe_place(format!(
+            "`{shown}` has a second name elsewhere (a hard link): remove the other one"
+        )));
+    }
+    Ok(())
+}
+
+fn check_owner(path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
+    let user = geteuid().as_raw();
+    if metadata.uid() == user {
+        return Ok(());
+    }
+    Err(StoreError::unsafe_place(format!(
+        "`{}` belongs to user {} and this process runs as user {user}: change its owner, or run as that user",
+        path.display(),
+        metadata.uid()
+    )))
+}
+
+/// Whether both describe one file.
+pub(super) fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
