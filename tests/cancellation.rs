@@ -12,7 +12,7 @@ use std::{
 };
 
 use http::StatusCode;
-use support::{Org, get};
+use support::{Org, Probe, get};
 use tower::{Layer, ServiceExt};
 use tower_salesforce_auth::{Event, SalesforceAuthLayer};
 
@@ -28,15 +28,15 @@ async fn f001_f003_f005_a_caller_dropped_at_any_poll_loses_nothing() {
     for cold in [true, false] {
         let mut refreshed = 0;
         for polls in 0.. {
-            let org = Org::new();
-            let session = org.session();
+            let (org, store) = (Org::new(), Probe::default());
+            let session = org.builder().store(store.clone()).build().unwrap();
             let service = SalesforceAuthLayer::new(session.clone()).layer(org.api());
             if !cold {
                 service.clone().oneshot(get("/warm")).await.unwrap();
                 org.expire();
             }
             let mut events = session.events();
-            let before = org.token_requests();
+            let (before, written) = (org.token_requests(), store.applied());
             let done = {
                 let mut call = pin!(service.clone().oneshot(get("/r")));
                 let mut done = false;
@@ -64,6 +64,7 @@ async fn f001_f003_f005_a_caller_dropped_at_any_poll_loses_nothing() {
             );
             assert_eq!(org.token_requests() - before, 1, "{polls} polls");
             assert_eq!(org.reused(), 0, "{polls} polls");
+            assert_eq!(store.applied() - written, 2, "{polls} polls: claimed once, committed once");
             drop(session);
             let mut published = 0;
             while let Ok(Some(event)) = tokio::time::timeout(Duration::ZERO, events.next()).await {

@@ -4,73 +4,16 @@
 
 mod support;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use serde_json::json;
-use support::{ORG, Org, SEED, Token, grant};
+use support::{ORG, Org, Probe, SEED, Token, grant};
 use tower_salesforce_auth::{
     AuthErrorKind, Event, Reconnect, Session,
     grant::{Client, ClientCredentials, LoginHost, RefreshToken},
-    store::{Capabilities, MemoryStore, Revision, Scope, StoreError, StoreKey, Stored, Swap, TokenStore},
+    store::MemoryStore,
     token_endpoint::TokenResponse,
 };
-
-/// A memory store that counts, can be down, and can panic.
-#[derive(Clone, Default)]
-struct Probe {
-    inner: Arc<MemoryStore>,
-    loads: Arc<AtomicUsize>,
-    applied: Arc<AtomicUsize>,
-    down: Arc<AtomicBool>,
-    panics: Arc<AtomicBool>,
-}
-
-impl Probe {
-    fn applied(&self) -> usize {
-        self.applied.load(Ordering::SeqCst)
-    }
-
-    async fn record(&self) -> String {
-        let key = StoreKey::new("acme", "refresh_token");
-        let stored = self.inner.load(&key).await.unwrap().expect("a record");
-        String::from_utf8(stored.bytes).unwrap()
-    }
-}
-
-impl TokenStore for Probe {
-    async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
-        self.loads.fetch_add(1, Ordering::SeqCst);
-        if self.down.load(Ordering::SeqCst) {
-            return Err(StoreError::unavailable("down"));
-        }
-        self.inner.load(key).await
-    }
-
-    async fn compare_and_swap(
-        &self,
-        key: &StoreKey,
-        expected: Option<Revision>,
-        record: &[u8],
-    ) -> Result<Swap, StoreError> {
-        assert!(!self.panics.load(Ordering::SeqCst), "the store has a bug");
-        if self.down.load(Ordering::SeqCst) {
-            return Err(StoreError::unavailable("down"));
-        }
-        let swap = self.inner.compare_and_swap(key, expected, record).await?;
-        self.applied.fetch_add(usize::from(matches!(swap, Swap::Applied(_))), Ordering::SeqCst);
-        Ok(swap)
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::new(Scope::Process, true)
-    }
-}
 
 fn on(org: &Org, store: &Probe) -> Session {
     org.builder().store(store.clone()).build().unwrap()
