@@ -99,7 +99,8 @@ fn session() -> Session {
              "refresh_token":"refresh","instance_url":"https://acme.my.salesforce.com","token_type":"Bearer"}"#,
     )
     .unwrap();
-    session.reconnect(consent).now_or_never().expect("a memory store never waits").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(session.reconnect(consent)).unwrap();
     session
 }
 
