@@ -126,6 +126,26 @@ fn f012_waiters_of_a_runtime_that_shuts_down_get_an_error() {
 }
 
 #[test]
+fn f012_a_refresh_on_a_runtime_that_is_gone_is_an_error_and_not_a_deadlock() {
+    let org = Org::new();
+    let gone = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let session = org.builder().runtime(gone.handle().clone()).build().unwrap();
+    drop(gone);
+    let (done, outcome) = std::sync::mpsc::channel();
+    // A thread of its own: a deadlock must fail the test and not hang it.
+    std::thread::spawn(move || {
+        let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let kinds = waiting.block_on(async {
+            [session.access_token().await.unwrap_err().kind(), session.refresh().await.unwrap_err().kind()]
+        });
+        let _ = done.send(kinds);
+    });
+    let kinds = outcome.recv_timeout(Duration::from_secs(20)).expect("no deadlock");
+    assert_eq!(kinds, [tower_salesforce_auth::AuthErrorKind::ShuttingDown; 2]);
+    assert_eq!(org.token_requests(), 0);
+}
+
+#[test]
 fn f014_a_session_and_its_layer_are_built_without_a_runtime() {
     let org = Org::new();
     let service = SalesforceAuthLayer::new(org.session()).layer(org.api());

@@ -31,14 +31,15 @@ const CLAIM_FRESH: Duration = Duration::from_secs(2);
 /// No request leaves later than this after its claim, however often it is retried: well inside the wait-out.
 const LATEST_SEND: Duration = Duration::from_secs(30);
 /// How long a claim must be seen unchanged before it is superseded, when the refresh token may rotate: the longest
-/// send (30 s), its answer (10 s) and its commit, with room for a paused process.
+/// send (30 s), its answer (11 s) and its commit, with room for a paused process.
 const WAIT_OUT_ROTATING: Duration = Duration::from_secs(60);
 /// The same for grants that can mint at any time: a duplicate costs a request, not the grant.
 const WAIT_OUT_MINTING: Duration = Duration::from_secs(15);
 /// The longest wait-out, after several attempts with unknown outcome.
 const WAIT_OUT_LONGEST: Duration = Duration::from_secs(15 * 60);
-/// A live flight is done by then (10 s for the request, 2 s for each swap); callers need not wait longer for it.
-const HEALTHY_CLAIM: Duration = Duration::from_secs(14);
+/// A live flight is done by then (11 s for the request, 2 s for each swap), unless it tries again; callers need not
+/// wait longer for it, and their 15 s are not over yet.
+const HEALTHY_CLAIM: Duration = Duration::from_millis(14_500);
 /// How often the record is read while somebody else refreshes.
 const POLL_FIRST: Duration = Duration::from_millis(50);
 const POLL_LONGEST: Duration = Duration::from_secs(1);
@@ -52,10 +53,13 @@ const PROCESSING_FIRST: Duration = Duration::from_millis(500);
 const PROCESSING_LONGEST: Duration = Duration::from_secs(5);
 /// A store that fails this often in a row is down.
 const STORE_TRIES: u32 = 3;
+/// Each conflict means that somebody else got further, and others are few; a store that answers nothing else is broken.
+const CONFLICTS: u32 = 16;
 /// A store on which claims keep going stale is too slow to be safe.
 const STALE_CLAIMS: u32 = 5;
-/// What others put into `not_before` is honoured this far: their clocks may be wrong.
-const NOT_BEFORE_LONGEST: Duration = Duration::from_secs(60);
+/// No answer puts the next request off for longer: the wait after too many logins is the longest that there is. A
+/// `not_before` that lies further ahead was written by a clock that is wrong.
+const PAUSE_LONGEST: Duration = Duration::from_secs(5 * 60);
 /// A refusal that only a person can change is not asked again sooner.
 const OPERATOR_PAUSE: Duration = Duration::from_secs(60);
 /// A connection that needs a person re-reads the store at most this often, to see a repair by another process.
@@ -101,6 +105,8 @@ pub(crate) struct Terms {
     pub(crate) watch: Option<Watch>,
     /// The `not_before` that this process wrote itself and waits for by its own clock.
     pub(crate) own_not_before: Option<u64>,
+    /// A claim that this process made and left behind with nothing under way: nobody need wait for it.
+    pub(crate) idle_claim: Option<u128>,
     /// How many refreshes failed in a row before this one.
     pub(crate) failures: u32,
     pub(crate) entropy: Entropy,
@@ -122,7 +128,7 @@ pub(crate) enum Input {
     Loaded(Result<Option<Box<Seen>>, StoreFault>),
     Swapped(Result<SwapOutcome, StoreFault>),
     Exchanged(Answer),
-    /// The answer to `Wait`, `Hold` and `Release`.
+    /// The answer to `Wait`, `Watch`, `Hold` and `Release`.
     Done,
 }
 
@@ -182,8 +188,10 @@ pub(crate) enum Action {
     Exchange {
         refresh_token: Option<Secret>,
     },
-    /// Wait so long, or less if the store hints at a change.
+    /// Wait so long.
     Wait(Duration),
+    /// Wait so long, or less if the store hints at a change.
+    Watch(Duration),
     /// This record is the truth from now on, though it is not stored yet: it must survive whatever happens here.
     Hold(Box<Record>),
     /// Whoever waits may go on with the held record; storing it takes too long.
@@ -197,7 +205,10 @@ pub(crate) struct Finish {
     pub(crate) result: Result<Fresh, Failure>,
     pub(crate) watch: Option<Watch>,
     pub(crate) own_not_before: Option<u64>,
+    pub(crate) idle_claim: Option<u128>,
     pub(crate) seed_ignored: bool,
+    /// Whether the record that was held last is still not in the store.
+    pub(crate) dirty: bool,
 }
 
 /// A record to serve from.
@@ -206,8 +217,6 @@ pub(crate) struct Fresh {
     pub(crate) record: Record,
     /// Whether this flight's own token request made it, or another process's.
     pub(crate) own: bool,
-    /// Whether it is in the store.
-    pub(crate) stored: bool,
 }
 
 /// Why there is nothing to serve.
@@ -270,14 +279,17 @@ pub(crate) struct Refresh {
     claimed: Now,
     nonce: u128,
     stored: Option<Seen>,
-    /// The lineage whose refresh token was sent last.
-    presented: Option<Lineage>,
+    /// The record whose refresh token was sent last.
+    presented: Option<Record>,
     /// Minting goes on without a store that is down.
     storeless: bool,
     poll: u32,
     sends: u32,
     processing: u32,
-    store_failures: u32,
+    /// Loads that failed in a row, and swaps: a store may be readable and take no writes.
+    failed_loads: u32,
+    failed_swaps: u32,
+    conflicts: u32,
     stale_claims: u32,
     granted: Option<Granted>,
     seed_ignored: bool,
@@ -311,7 +323,9 @@ impl Refresh {
             poll: 0,
             sends: 0,
             processing: 0,
-            store_failures: 0,
+            failed_loads: 0,
+            failed_swaps: 0,
+            conflicts: 0,
             stale_claims: 0,
             granted: None,
             seed_ignored: false,
@@ -327,7 +341,7 @@ impl Refresh {
         match (std::mem::replace(&mut self.phase, Phase::Finished), input) {
             (Phase::Idle, Input::Started) => self.start(),
             (Phase::Reading(why), Input::Loaded(Ok(seen))) => {
-                self.store_failures = 0;
+                self.failed_loads = 0;
                 self.stored = seen.map(|seen| *seen);
                 self.read(why)
             }
@@ -369,14 +383,14 @@ impl Refresh {
     }
 
     fn unreadable(&mut self, why: Reading, fault: StoreFault) -> Action {
-        self.store_failures += 1;
+        self.failed_loads += 1;
         if matches!(why, Reading::Commit) {
             return self.commit_failed();
         }
         if fault.kind != StoreErrorKind::Unavailable {
             return self.store_down(fault);
         }
-        if self.store_failures < STORE_TRIES {
+        if self.failed_loads < STORE_TRIES {
             return self.wait(self.store_pause(), why);
         }
         self.store_down(fault)
@@ -390,8 +404,11 @@ impl Refresh {
                 self.exchange()
             }
             StoreErrorKind::Unavailable => {
-                let message =
-                    "the token store is unavailable, and without it the refresh token must not be used";
+                let message = if self.conflicts >= CONFLICTS {
+                    "the token store keeps answering writes with conflicts; check its compare_and_swap"
+                } else {
+                    "the token store is unavailable, and without it the refresh token must not be used"
+                };
                 let pause = self.back_off();
                 self.fail(AuthErrorKind::StoreUnavailable, message, pause)
             }
@@ -415,7 +432,7 @@ impl Refresh {
             return self.fail(AuthErrorKind::ConnectionMismatch, message, OPERATOR_PAUSE);
         }
         if let Some(known) = &self.terms.known
-            && known.lineage.version > record.lineage.version
+            && is_ahead(known, &record)
         {
             // F035: the store was rolled back to an older record than this process holds.
             let known = known.unclaimed(None);
@@ -433,7 +450,7 @@ impl Refresh {
             (Health::Revoked, None) => return self.revoked(),
         }
         if record.tokens.is_some() && self.terms.rejected != Some(record.lineage) {
-            return self.finish(Ok(Fresh { record, own: false, stored: true }));
+            return self.finish(Ok(Fresh { record, own: false }));
         }
         if let Some(Health::Reauthorise(reason)) = self.terms.known.as_ref().map(|known| &known.health)
             && self.terms.known.as_ref().map(|known| known.lineage) == Some(record.lineage)
@@ -449,14 +466,16 @@ impl Refresh {
         }
         if let Some(until) = record.not_before
             && self.terms.own_not_before != Some(until)
-            && until > self.now.wall_millis()
+            && let pause = Duration::from_millis(until.saturating_sub(self.now.wall_millis()))
+            && !pause.is_zero()
+            && pause <= PAUSE_LONGEST
         {
-            let pause = Duration::from_millis(until - self.now.wall_millis()).min(NOT_BEFORE_LONGEST);
             let message = "the token endpoint refused another process a moment ago";
             return self.fail(AuthErrorKind::TokenEndpointUnavailable, message, pause);
         }
         match record.standing_claim() {
             Some(claim) if claim.nonce == self.nonce => self.send(),
+            Some(claim) if Some(claim.nonce) == self.terms.idle_claim => self.claim(record, claim.attempt),
             Some(claim) => self.wait_out(&record, claim),
             None => self.claim(record, 0),
         }
@@ -500,7 +519,8 @@ impl Refresh {
         let pause = backoff::doubled(POLL_FIRST, self.poll, POLL_LONGEST);
         self.poll = self.poll.saturating_add(1);
         let pause = self.terms.entropy.about(pause).min(wait_out - seen_for).min(POLL_LONGEST);
-        self.wait(pause, Reading::Begin)
+        self.phase = Phase::Waiting(Reading::Begin);
+        Action::Watch(pause)
     }
 
     fn wait_out_time(&self, attempt: u32) -> Duration {
@@ -516,6 +536,7 @@ impl Refresh {
             return self.fail(AuthErrorKind::ReauthorisationRequired, message, LATCHED_PAUSE);
         }
         self.nonce = self.terms.entropy.nonce();
+        self.terms.idle_claim = Some(self.nonce);
         self.claimed = self.now;
         let claimed = record.claimed(self.nonce, attempt);
         self.swap(Writing::Claim, claimed)
@@ -535,7 +556,8 @@ impl Refresh {
     fn exchange(&mut self) -> Action {
         self.sends += 1;
         self.phase = Phase::Exchanging;
-        self.presented = self.stored.as_ref().map(|seen| seen.record.lineage);
+        self.terms.idle_claim = None;
+        self.presented = self.stored.as_ref().map(|seen| seen.record.clone());
         let refresh_token = self.stored.as_ref().and_then(|seen| seen.record.refresh_token.clone());
         Action::Exchange { refresh_token }
     }
@@ -554,7 +576,7 @@ impl Refresh {
     }
 
     fn refused(&mut self, fault: TokenFault) -> Action {
-        let back_off = fault.retry_after.unwrap_or(Duration::ZERO).max(self.back_off());
+        let back_off = fault.retry_after.unwrap_or_default().min(PAUSE_LONGEST).max(self.back_off());
         match fault.kind {
             TokenErrorKind::NotSent if self.sends < UNSENT_TRIES => {
                 let pause =
@@ -609,13 +631,13 @@ impl Refresh {
     }
 
     fn after_refusal(&mut self, fault: TokenFault) -> Action {
-        let Some(Seen { record, .. }) = self.stored.clone() else {
-            return self.survey_nothing();
-        };
+        // F073: if the record vanished, the newest that is known of is the one that was refused.
+        let stored = self.stored.as_ref().map(|seen| seen.record.clone());
+        let Some(record) = stored.or_else(|| self.presented.clone()) else { return self.survey_nothing() };
         match record.standing_claim() {
             // F055: the lineage moved, or another flight is at it: what it finds decides.
             Some(claim) if claim.nonce != self.nonce => self.survey(),
-            _ if self.presented != Some(record.lineage) => self.survey(),
+            _ if self.presented.as_ref().map(|record| record.lineage) != Some(record.lineage) => self.survey(),
             claim => self.latch(&record, fault, claim.is_some_and(|claim| claim.attempt > 0)),
         }
     }
@@ -641,12 +663,11 @@ impl Refresh {
     }
 
     fn commit(&mut self) -> Action {
-        let Some(granted) = &self.granted else { return self.load(Reading::Begin) };
-        if self.storeless {
-            // The store was down a moment ago; the next refresh brings it up to date.
-            let record = granted.child.clone();
-            return self.finish(Ok(Fresh { record, own: true, stored: true }));
+        // The store was down a moment ago; the next refresh brings it up to date.
+        if let Some(granted) = self.granted.take_if(|_| self.storeless) {
+            return self.finish(Ok(Fresh { record: granted.child, own: true }));
         }
+        let Some(granted) = &self.granted else { return self.load(Reading::Begin) };
         let child = granted.child.clone();
         self.swap(Writing::Commit, child)
     }
@@ -664,7 +685,7 @@ impl Refresh {
             self.terms.known = Some(granted.child);
             return self.load(Reading::Begin);
         }
-        self.finish(Ok(Fresh { record: granted.child, own: true, stored: true }))
+        self.finish(Ok(Fresh { record: granted.child, own: true }))
     }
 
     /// Holds the granted child against what is stored.
@@ -677,7 +698,7 @@ impl Refresh {
         let child = &granted.child.lineage;
         let parent_is_there = match granted.parent {
             Some(parent) => record.lineage == parent,
-            None => record.lineage.version < child.version,
+            None => is_ahead(&granted.child, &record),
         };
         if parent_is_there && record.health != Health::Revoked {
             // F045: right even if the claim was superseded meanwhile, since this is the parent that was presented.
@@ -710,7 +731,7 @@ impl Refresh {
         if !self.terms.rotating
             && let Some(granted) = self.granted.take_if(|granted| granted.quarantine.is_none())
         {
-            return self.finish(Ok(Fresh { record: granted.child, own: true, stored: true }));
+            return self.finish(Ok(Fresh { record: granted.child, own: true }));
         }
         if grace_over {
             self.phase = Phase::Releasing;
@@ -729,9 +750,15 @@ impl Refresh {
     }
 
     fn written(&mut self, why: Writing, record: Record, outcome: Result<SwapOutcome, StoreFault>) -> Action {
+        let outcome = match outcome {
+            Ok(SwapOutcome::Conflict(_)) if self.conflicts >= CONFLICTS => {
+                Err(StoreFault { kind: StoreErrorKind::Unavailable }) // F085
+            }
+            outcome => outcome,
+        };
         match outcome {
             Ok(SwapOutcome::Applied(revision)) => {
-                self.store_failures = 0;
+                self.failed_swaps = 0;
                 self.stored = Some(Seen { revision, record });
                 match why {
                     Writing::Restore => self.survey(),
@@ -748,7 +775,7 @@ impl Refresh {
                 }
             }
             Ok(SwapOutcome::Conflict(seen)) => {
-                self.store_failures = 0;
+                self.conflicts += 1;
                 self.stored = seen.map(|seen| *seen);
                 match why {
                     Writing::Restore | Writing::Claim | Writing::GiveUp => self.survey(),
@@ -759,7 +786,7 @@ impl Refresh {
                 }
             }
             Err(fault) => {
-                self.store_failures += 1;
+                self.failed_swaps += 1;
                 match why {
                     Writing::Commit => self.commit_failed(),
                     Writing::Conclude(failure) => self.finish(Err(*failure)),
@@ -777,7 +804,8 @@ impl Refresh {
     }
 
     fn after_failed_write(&mut self, fault: StoreFault) -> Action {
-        if fault.kind == StoreErrorKind::Unavailable && self.store_failures < STORE_TRIES {
+        let patient = self.failed_swaps < STORE_TRIES && self.conflicts < CONFLICTS;
+        if fault.kind == StoreErrorKind::Unavailable && patient {
             return self.wait(self.store_pause(), Reading::Begin);
         }
         self.store_down(fault)
@@ -825,6 +853,7 @@ impl Refresh {
         let Some(seen) = self.stored.clone().filter(|_| !self.storeless) else {
             return self.finish(Err(failure));
         };
+        self.terms.idle_claim = Some(self.nonce);
         let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         let not_before = self.now.wall_millis().saturating_add(pause);
         self.terms.own_not_before = Some(not_before);
@@ -847,7 +876,9 @@ impl Refresh {
             result,
             watch: self.terms.watch,
             own_not_before: self.terms.own_not_before,
+            idle_claim: self.terms.idle_claim,
             seed_ignored: self.seed_ignored,
+            dirty: self.granted.is_some(),
         }))
     }
 
@@ -869,8 +900,15 @@ impl Refresh {
     }
 
     fn store_pause(&self) -> Duration {
-        backoff::doubled(POLL_FIRST, self.store_failures, POLL_LONGEST * 5)
+        backoff::doubled(POLL_FIRST, self.failed_loads.max(self.failed_swaps), POLL_LONGEST * 5)
     }
+}
+
+/// Whether `ours` is what `theirs` was before the store lost it. Versions count within one consent; between two, which
+/// may begin at any version if a record was removed, the newer tokens decide.
+fn is_ahead(ours: &Record, theirs: &Record) -> bool {
+    ours.lineage.version > theirs.lineage.version
+        && (ours.lineage.id == theirs.lineage.id || issued_at(ours) > issued_at(theirs))
 }
 
 fn issued_at(record: &Record) -> Option<u64> {

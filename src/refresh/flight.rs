@@ -25,8 +25,11 @@ use crate::{
 const LOAD_LIMIT: Duration = Duration::from_secs(1);
 /// A swap waits for a disk or a quorum.
 const SWAP_LIMIT: Duration = Duration::from_secs(2);
-/// One token request in all: signing, connecting, sending, reading the answer.
-const EXCHANGE_LIMIT: Duration = Duration::from_secs(10);
+/// One token request in all: signing, then the 10 s of connecting, sending and reading the answer. A second more than
+/// those, so that what has come of an answer by then is not dropped with it.
+const EXCHANGE_LIMIT: Duration = Duration::from_secs(11);
+/// A hint may come doubled, or be the echo of this process's own write: the record is read no more often than this.
+const HINT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a flight needs from the outside.
 pub(crate) struct Crew {
@@ -71,8 +74,13 @@ impl Crew {
                     Input::Exchanged(self.exchange(refresh_token, parent, &mut source).await)
                 }
                 Action::Wait(pause) => {
-                    let hint = self.store.changed(&self.key);
-                    let _ = tokio::time::timeout(pause, hint).await;
+                    tokio::time::sleep(pause).await;
+                    Input::Done
+                }
+                Action::Watch(pause) => {
+                    let soonest = clock::now() + pause.min(HINT_PAUSE);
+                    let _ = tokio::time::timeout(pause, self.store.changed(&self.key)).await;
+                    tokio::time::sleep_until(soonest).await;
                     Input::Done
                 }
                 Action::Hold(record) => {
@@ -138,7 +146,7 @@ impl Crew {
         let exchange = self.grant.exchange(&self.endpoint, refresh_token.as_ref());
         let answer = tokio::time::timeout(EXCHANGE_LIMIT, exchange).await.unwrap_or_else(|_| {
             let error = TokenError::new(TokenErrorKind::OutcomeUnknown);
-            Err(error.with_answer(None, Some("no answer within 10 s")))
+            Err(error.with_answer(None, Some("no answer within 11 s")))
         });
         match answer {
             Ok(response) => admit::admit(&response, parent.as_ref(), &self.binding, self.policy),

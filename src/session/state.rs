@@ -68,6 +68,7 @@ pub(super) struct State {
     last_failure: Option<(AuthError, Instant)>,
     watch: Option<Watch>,
     own_not_before: Option<u64>,
+    idle_claim: Option<u128>,
     seed_ignored: bool,
 }
 
@@ -140,6 +141,7 @@ impl Shared {
             rejected: state.live.as_ref().and(state.served),
             watch: state.watch,
             own_not_before: state.own_not_before,
+            idle_claim: state.idle_claim,
             failures: state.failures,
             entropy: Entropy::from_system(),
         };
@@ -217,7 +219,6 @@ impl Shared {
 
     fn landed_fresh(&self, state: &mut State, fresh: Fresh) -> Outcome {
         let before = state.last_generation;
-        state.dirty = !fresh.stored;
         let live = self.publish(state, fresh.record)?;
         state.succeed();
         if live.generation.0 > before {
@@ -237,7 +238,6 @@ impl Shared {
     ) -> AuthError {
         if let Some(record) = failure.record {
             state.known = Some(record);
-            state.dirty = false;
         }
         let mut error = AuthError::new(failure.kind, failure.message).with_retry_after(Some(failure.pause));
         if let Some(source) = source {
@@ -292,6 +292,8 @@ impl Landing {
         let mut state = self.shared.state();
         state.watch = finish.watch;
         state.own_not_before = finish.own_not_before;
+        state.idle_claim = finish.idle_claim;
+        state.dirty = finish.dirty;
         if finish.seed_ignored && !state.seed_ignored {
             state.seed_ignored = true;
             self.shared.announcer.announce(Event::SeedIgnored);

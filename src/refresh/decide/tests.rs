@@ -32,6 +32,17 @@ struct World {
     log: Vec<&'static str>,
     swaps: Vec<Record>,
     held: Option<Record>,
+    fault: Option<Fault>,
+}
+
+/// What is wrong with the store all the time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    ReadOnly,
+    /// Every swap is a conflict, whatever is expected.
+    Conflicts,
+    /// Swaps are applied, and then nothing is there.
+    Forgets,
 }
 
 impl World {
@@ -50,7 +61,13 @@ impl World {
             log: Vec::new(),
             swaps: Vec::new(),
             held: None,
+            fault: None,
         }
+    }
+
+    fn with_fault(mut self, fault: Fault) -> Self {
+        self.fault = Some(fault);
+        self
     }
 
     fn answering(mut self, answers: impl IntoIterator<Item = Answer>) -> Self {
@@ -100,12 +117,15 @@ impl World {
                     self.swaps.push((*record).clone());
                     let turn = self.store_turn();
                     let matches = self.seen.as_ref().map(|seen| seen.revision) == expected;
-                    if turn == Store::Down {
+                    if turn == Store::Down || self.fault == Some(Fault::ReadOnly) {
                         Input::Swapped(Err(fault()))
-                    } else if !matches {
+                    } else if !matches || self.fault == Some(Fault::Conflicts) {
                         Input::Swapped(Ok(SwapOutcome::Conflict(self.seen.clone().map(Box::new))))
                     } else {
                         self.put(*record);
+                        if self.fault == Some(Fault::Forgets) {
+                            self.seen = None;
+                        }
                         match turn {
                             Store::ReplyLost => Input::Swapped(Err(fault())),
                             _ => Input::Swapped(Ok(SwapOutcome::Applied(Revision::new(self.revision)))),
@@ -117,7 +137,7 @@ impl World {
                     self.presented.push(refresh_token.map_or("-".into(), |token| token.expose().into()));
                     Input::Exchanged(self.answers.pop_front().expect("no token request was expected"))
                 }
-                Action::Wait(pause) => {
+                Action::Wait(pause) | Action::Watch(pause) => {
                     self.waits += 1;
                     self.waited += pause;
                     self.pass(pause);
@@ -200,6 +220,7 @@ fn cold() -> Terms {
         rejected: None,
         watch: None,
         own_not_before: None,
+        idle_claim: None,
         failures: 0,
         entropy: Entropy::seeded(42),
     }
@@ -616,4 +637,162 @@ fn seeds_of_a_minting_grant_are_empty() {
     let mut world = World::new(None).answering([granted(1)]);
     world.fly(minting());
     assert_eq!(world.record().seeds.fingerprints, Seeds::default().fingerprints);
+}
+
+#[test]
+fn f033_a_store_that_cannot_be_written_ends_the_refresh_without_a_request() {
+    let mut world = World::new(Some(alive())).with_fault(Fault::ReadOnly);
+    assert_eq!(failure(&world.fly(refused(&alive()))).kind, AuthErrorKind::StoreUnavailable);
+    assert!(world.presented.is_empty());
+    assert_eq!(world.swaps.len(), STORE_TRIES as usize);
+}
+
+#[test]
+fn f052_a_minting_grant_goes_on_when_its_store_cannot_be_written() {
+    let mut world = World::new(None).with_fault(Fault::ReadOnly).answering([granted(2)]);
+    assert_eq!(served(&world.fly(minting())), "a2");
+    assert_eq!(world.presented.len(), 1);
+}
+
+#[test]
+fn f029_the_pauses_between_commits_grow_when_only_writes_fail() {
+    let failing = std::iter::repeat_n([Store::Down, Store::Fine], 20).flatten();
+    let mut world = World::new(Some(alive()))
+        .with_store([Store::Fine, Store::Fine].into_iter().chain(failing))
+        .answering([granted(2)]);
+    assert_eq!(served(&world.fly(refused(&alive()))), "a2");
+    assert!(world.waited > Duration::from_secs(60), "20 tries in {:?}", world.waited);
+}
+
+#[test]
+fn f085_a_store_that_answers_conflict_to_every_claim_ends_the_refresh() {
+    let mut world = World::new(Some(alive())).with_fault(Fault::Conflicts);
+    assert_eq!(failure(&world.fly(refused(&alive()))).kind, AuthErrorKind::StoreUnavailable);
+    assert!(world.presented.is_empty() && world.swaps.len() < 30, "{} swaps", world.swaps.len());
+
+    let mut world = World::new(None).with_fault(Fault::Conflicts).answering([granted(2)]);
+    assert_eq!(served(&world.fly(minting())), "a2");
+}
+
+#[test]
+fn f085_a_commit_that_meets_nothing_but_conflicts_pauses_between_two_tries() {
+    let mut world = World::new(Some(alive()));
+    let mut refresh = Refresh::new(refused(&alive()));
+    let (mut input, mut conflicts, mut waits) = (Input::Started, 0, 0);
+    while waits < 3 {
+        input = match refresh.step(world.now, input) {
+            Action::Load => Input::Loaded(Ok(world.seen.clone().map(Box::new))),
+            Action::Swap { record, .. } if record.claim.is_some() => {
+                world.put(*record);
+                Input::Swapped(Ok(SwapOutcome::Applied(Revision::new(world.revision))))
+            }
+            Action::Swap { .. } => {
+                conflicts += 1;
+                assert!(conflicts < 100, "the flight spins");
+                Input::Swapped(Ok(SwapOutcome::Conflict(world.seen.clone().map(Box::new))))
+            }
+            Action::Exchange { .. } => Input::Exchanged(granted(2)),
+            Action::Hold(_) | Action::Release => Input::Done,
+            Action::Wait(pause) => {
+                waits += 1;
+                world.pass(pause);
+                Input::Done
+            }
+            other => panic!("{other:?}"),
+        };
+    }
+}
+
+#[test]
+fn f073_a_refused_token_is_not_shown_again_when_the_record_vanishes() {
+    let mut world =
+        World::new(None).with_fault(Fault::Forgets).answering([failed(TokenErrorKind::Reauthorise)]);
+    let finish = world.fly(cold());
+    assert_eq!(failure(&finish).kind, AuthErrorKind::ReauthorisationRequired);
+    // What the process knows now keeps the next flight from asking again.
+    let known = failure(&finish).record.clone();
+    let finish = world.fly(Terms { known, ..cold() });
+    assert_eq!(failure(&finish).kind, AuthErrorKind::ReauthorisationRequired);
+    assert_eq!(world.presented.len(), 1);
+}
+
+#[test]
+fn f085_a_store_that_forgets_what_it_was_given_ends_the_refresh() {
+    let mut world = World::new(None).with_fault(Fault::Forgets);
+    assert_eq!(failure(&world.fly(refused(&alive()))).kind, AuthErrorKind::StoreUnavailable);
+}
+
+#[test]
+fn f064_a_not_before_that_no_pause_explains_is_another_clocks_error() {
+    let now_millis = 1_700_000_000_000;
+    let year = 365 * 24 * 3_600_000;
+    let mut world =
+        World::new(Some(alive().unclaimed(Some(now_millis + year)))).answering([granted(2)]);
+    assert_eq!(served(&world.fly(refused(&alive()))), "a2");
+}
+
+#[test]
+fn f098_no_answer_silences_a_connection_for_longer_than_five_minutes() {
+    let told = TokenFault {
+        kind: TokenErrorKind::Transient,
+        said: "said".into(),
+        story: "said".into(),
+        retry_after: Some(Duration::MAX),
+    };
+    let mut world = World::new(Some(alive())).answering([Answer::Failed(told)]);
+    let finish = world.fly(refused(&alive()));
+    assert_eq!(failure(&finish).pause, Duration::from_secs(300));
+    assert_eq!(world.record().not_before, Some(1_700_000_000_000 + 300_000));
+}
+
+#[test]
+fn f035_a_new_consent_on_a_removed_record_is_not_taken_for_a_rollback() {
+    // The record was removed and connected again elsewhere: its versions begin anew, its tokens are newer.
+    let newer = TokenSet { issued_at: Some(2), ..tokens("a9") };
+    let consent = Record::first(binding(), None, 77, 9).child(Some(Secret::new("r9")), Some(newer));
+    let known = next(&next(&next(&alive(), 2), 3), 4);
+    let mut world = World::new(Some(consent.clone()));
+    assert_eq!(served(&world.fly(refused(&known))), "a9");
+    assert_eq!(*world.record(), consent);
+
+    // The same against a token set that could not be stored yet.
+    let mut world = World::new(Some(consent.clone()));
+    assert_eq!(served(&world.fly(Terms { dirty: true, ..refused(&known) })), "a9");
+    assert_eq!(*world.record(), consent);
+}
+
+#[test]
+fn f029_what_is_stored_is_not_called_unstored_when_the_refresh_after_it_fails() {
+    let child = next(&alive(), 2);
+    let mut world = World::new(Some(alive())).answering([failed(TokenErrorKind::Transient)]);
+    let terms = Terms { dirty: true, ..refused(&child) };
+    let finish = world.fly(terms);
+    assert_eq!(failure(&finish).kind, AuthErrorKind::TokenEndpointUnavailable);
+    assert!(!finish.dirty);
+}
+
+#[test]
+fn a_claim_that_this_process_left_behind_unused_is_taken_over_at_once() {
+    // The definite refusal could not be noted: the claim still stands.
+    let mut world = World::new(Some(alive()))
+        .with_store([Store::Fine, Store::Fine, Store::Down])
+        .answering([failed(TokenErrorKind::Transient), granted(2)]);
+    let finish = world.fly(refused(&alive()));
+    assert!(world.record().claim.is_some());
+    let terms = Terms { idle_claim: finish.idle_claim, ..refused(&alive()) };
+    assert_eq!(served(&world.fly(terms)), "a2");
+    assert_eq!((world.presented.len(), world.waits), (2, 0));
+
+    // So is one whose reply was lost before anything was sent.
+    let mut world = World::new(Some(alive()))
+        .with_store([Store::Fine, Store::ReplyLost, Store::Down, Store::Down, Store::Down])
+        .answering([granted(2)]);
+    let finish = world.fly(refused(&alive()));
+    assert_eq!(failure(&finish).kind, AuthErrorKind::StoreUnavailable);
+    let terms = Terms { idle_claim: finish.idle_claim, ..refused(&alive()) };
+    assert_eq!(served(&world.fly(terms)), "a2");
+
+    // One with an unknown outcome is not.
+    let mut world = World::new(Some(alive())).answering([failed(TokenErrorKind::OutcomeUnknown)]);
+    assert_eq!(world.fly(refused(&alive())).idle_claim, None);
 }
