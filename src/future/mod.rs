@@ -161,3 +161,6 @@ where
         f.debug_struct("ResponseFuture").field("state", &state).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,10 @@
-//! An org that answers at once, and remembers what it got.
+//! An org that answers at once, insists on its readiness, and remembers what happened to it.
 
 use std::{
     future::{Future, Ready, ready},
+    mem,
     pin::pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
 };
 
@@ -15,7 +13,7 @@ use http::{HeaderMap, Method, Request, Response, Uri, Version, header};
 use http_body_util::{BodyExt, Full};
 use tower_service::Service;
 
-use super::REFUSAL;
+use super::{NEW_TOKEN, REFUSAL};
 use crate::BoxError;
 
 /// What the org got.
@@ -32,18 +30,37 @@ pub(super) struct Got {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Mark(pub(super) u8);
 
+/// What happened to the org's handles, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A handle became ready: it holds a reservation.
+    Reserved,
+    /// A reservation was used.
+    Called,
+    /// A reservation was dropped unused.
+    GivenBack,
+}
+
 type Answer = Box<dyn Fn(&Got) -> Result<Response<Full<Bytes>>, BoxError> + Send + Sync>;
 
-/// An org that answers at once. It insists on being polled ready before each call, on the very clone that is called.
+/// An org that answers at once. It panics unless it was polled ready before each call, on the very handle that is
+/// called; a handle is ready at its second poll, and a clone begins anew.
 pub(super) struct Org {
-    reserved: bool,
+    readiness: Readiness,
     shared: Arc<OrgState>,
 }
 
-pub(super) struct OrgState {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readiness {
+    Unasked,
+    Asked,
+    Reserved,
+}
+
+struct OrgState {
     answer: Answer,
     got: Mutex<Vec<Got>>,
-    reserved: AtomicUsize,
+    steps: Mutex<Vec<Step>>,
     ready_error: Mutex<Option<&'static str>>,
 }
 
@@ -54,17 +71,23 @@ impl Org {
         let shared = OrgState {
             answer: Box::new(answer),
             got: Mutex::default(),
-            reserved: AtomicUsize::new(0),
+            steps: Mutex::default(),
             ready_error: Mutex::default(),
         };
-        Self { reserved: false, shared: Arc::new(shared) }
+        Self { readiness: Readiness::Unasked, shared: Arc::new(shared) }
+    }
+
+    /// Accepts the token that is named and refuses any other.
+    pub(super) fn accepting(token: &'static str) -> Self {
+        Self::new(move |got| {
+            let accepted = self::token(got).strip_prefix("Bearer ") == Some(token);
+            Ok(if accepted { reply(200, "{}") } else { reply(401, REFUSAL) })
+        })
     }
 
     /// Accepts the new token and refuses any other.
     pub(super) fn after_refresh() -> Self {
-        Self::new(|got| {
-            Ok(if token(got) == "Bearer 00D!new" { reply(200, "{}") } else { reply(401, REFUSAL) })
-        })
+        Self::accepting(NEW_TOKEN)
     }
 
     pub(super) fn always(status: u16, body: &'static str) -> Self {
@@ -80,21 +103,32 @@ impl Org {
         *self.shared.ready_error.lock().unwrap() = Some(error);
     }
 
+    pub(super) fn steps(&self) -> Vec<Step> {
+        self.shared.steps.lock().unwrap().clone()
+    }
+
+    /// How many handles hold a reservation now.
     pub(super) fn reservations(&self) -> usize {
-        self.shared.reserved.load(SeqCst)
+        let steps = self.steps();
+        let reserved = steps.iter().filter(|step| **step == Step::Reserved).count();
+        reserved - (steps.len() - reserved)
+    }
+
+    fn note(&self, step: Step) {
+        self.shared.steps.lock().unwrap().push(step);
     }
 }
 
 impl Clone for Org {
     fn clone(&self) -> Self {
-        Self { reserved: false, shared: Arc::clone(&self.shared) }
+        Self { readiness: Readiness::Unasked, shared: Arc::clone(&self.shared) }
     }
 }
 
 impl Drop for Org {
     fn drop(&mut self) {
-        if self.reserved {
-            self.shared.reserved.fetch_sub(1, SeqCst);
+        if self.readiness == Readiness::Reserved {
+            self.note(Step::GivenBack);
         }
     }
 }
@@ -104,19 +138,29 @@ impl Service<Request<Full<Bytes>>> for Org {
     type Error = BoxError;
     type Future = Ready<Result<Self::Response, BoxError>>;
 
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         if let Some(error) = self.shared.ready_error.lock().unwrap().take() {
             return Poll::Ready(Err(error.into()));
         }
-        if !std::mem::replace(&mut self.reserved, true) {
-            self.shared.reserved.fetch_add(1, SeqCst);
+        match self.readiness {
+            Readiness::Unasked => {
+                self.readiness = Readiness::Asked;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Readiness::Asked => {
+                self.readiness = Readiness::Reserved;
+                self.note(Step::Reserved);
+            }
+            Readiness::Reserved => {}
         }
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
-        assert!(std::mem::replace(&mut self.reserved, false), "called without being polled ready");
-        self.shared.reserved.fetch_sub(1, SeqCst);
+        let readiness = mem::replace(&mut self.readiness, Readiness::Unasked);
+        assert_eq!(readiness, Readiness::Reserved, "called without being polled ready");
+        self.note(Step::Called);
         let (parts, body) = request.into_parts();
         let mut body = pin!(body.collect());
         let Poll::Ready(Ok(body)) = body.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
