@@ -1,4 +1,4 @@
-//! An org that answers at once, and remembers what it got.
+//! An API that answers at once, remembers what it got, and insists on the contract of `Service`.
 
 use std::{
     future::{Future, Ready, ready},
@@ -13,45 +13,49 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri, Version, header};
 use http_body_util::{BodyExt, Full};
-use tower_service::Service;
+use tower::Service;
+use tower_salesforce_auth::BoxError;
 
-use super::REFUSAL;
-use crate::BoxError;
+use super::support::EXPIRED;
 
-/// What the org got.
+/// The `Authorization` of the first token that `support::Org` issues, and of the second.
+pub(crate) const OLD: &str = "Bearer 00DR0000000KvIt!token.1";
+pub(crate) const NEW: &str = "Bearer 00DR0000000KvIt!token.2";
+
+/// A request as it arrived.
 #[derive(Clone, Debug)]
-pub(super) struct Got {
-    pub(super) method: Method,
-    pub(super) uri: Uri,
-    pub(super) version: Version,
-    pub(super) headers: HeaderMap,
-    pub(super) mark: Option<Mark>,
-    pub(super) body: Bytes,
+pub(crate) struct Got {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) version: Version,
+    pub(crate) headers: HeaderMap,
+    pub(crate) mark: Option<Mark>,
+    pub(crate) body: Bytes,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Mark(pub(super) u8);
+pub(crate) struct Mark(pub(crate) u8);
 
 type Answer = Box<dyn Fn(&Got) -> Result<Response<Full<Bytes>>, BoxError> + Send + Sync>;
 
-/// An org that answers at once. It insists on being polled ready before each call, on the very clone that is called.
-pub(super) struct Org {
+/// An API that answers at once. It insists on being polled ready before each call, on the very clone that is called.
+pub(crate) struct Probe {
     reserved: bool,
-    shared: Arc<OrgState>,
+    shared: Arc<State>,
 }
 
-pub(super) struct OrgState {
+pub(crate) struct State {
     answer: Answer,
     got: Mutex<Vec<Got>>,
     reserved: AtomicUsize,
     ready_error: Mutex<Option<&'static str>>,
 }
 
-impl Org {
-    pub(super) fn new(
+impl Probe {
+    pub(crate) fn new(
         answer: impl Fn(&Got) -> Result<Response<Full<Bytes>>, BoxError> + Send + Sync + 'static,
     ) -> Self {
-        let shared = OrgState {
+        let shared = State {
             answer: Box::new(answer),
             got: Mutex::default(),
             reserved: AtomicUsize::new(0),
@@ -60,38 +64,36 @@ impl Org {
         Self { reserved: false, shared: Arc::new(shared) }
     }
 
-    /// Accepts the new token and refuses any other.
-    pub(super) fn after_refresh() -> Self {
-        Self::new(|got| {
-            Ok(if token(got) == "Bearer 00D!new" { reply(200, "{}") } else { reply(401, REFUSAL) })
-        })
+    /// Accepts the second token and refuses any other.
+    pub(crate) fn after_refresh() -> Self {
+        Self::new(|got| Ok(if token(got) == NEW { reply(200, "{}") } else { reply(401, EXPIRED) }))
     }
 
-    pub(super) fn always(status: u16, body: &'static str) -> Self {
+    pub(crate) fn always(status: u16, body: &'static str) -> Self {
         Self::new(move |_| Ok(reply(status, body)))
     }
 
-    pub(super) fn got(&self) -> Vec<Got> {
+    pub(crate) fn got(&self) -> Vec<Got> {
         self.shared.got.lock().unwrap().clone()
     }
 
     /// The next `poll_ready` of any clone fails.
-    pub(super) fn fail_readiness(&self, error: &'static str) {
+    pub(crate) fn fail_readiness(&self, error: &'static str) {
         *self.shared.ready_error.lock().unwrap() = Some(error);
     }
 
-    pub(super) fn reservations(&self) -> usize {
+    pub(crate) fn reservations(&self) -> usize {
         self.shared.reserved.load(SeqCst)
     }
 }
 
-impl Clone for Org {
+impl Clone for Probe {
     fn clone(&self) -> Self {
         Self { reserved: false, shared: Arc::clone(&self.shared) }
     }
 }
 
-impl Drop for Org {
+impl Drop for Probe {
     fn drop(&mut self) {
         if self.reserved {
             self.shared.reserved.fetch_sub(1, SeqCst);
@@ -99,7 +101,7 @@ impl Drop for Org {
     }
 }
 
-impl Service<Request<Full<Bytes>>> for Org {
+impl Service<Request<Full<Bytes>>> for Probe {
     type Response = Response<Full<Bytes>>;
     type Error = BoxError;
     type Future = Ready<Result<Self::Response, BoxError>>;
@@ -136,10 +138,10 @@ impl Service<Request<Full<Bytes>>> for Org {
     }
 }
 
-pub(super) fn token(got: &Got) -> &str {
+pub(crate) fn token(got: &Got) -> &str {
     got.headers[header::AUTHORIZATION].to_str().unwrap()
 }
 
-pub(super) fn reply(status: u16, body: &'static str) -> Response<Full<Bytes>> {
+pub(crate) fn reply(status: u16, body: &'static str) -> Response<Full<Bytes>> {
     Response::builder().status(status).header("x-answer", "kept").body(Full::from(body)).unwrap()
 }
