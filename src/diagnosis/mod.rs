@@ -32,6 +32,8 @@ pub enum Outcome {
     RefreshFailed(AuthError),
     /// The session was refreshed, the request sent once more, and refused again.
     RefusedAgain,
+    /// The session was refreshed and the request sent once more; what is refused now has another reason.
+    RefusedOtherwise,
     /// The session was refreshed, but the request's body could not be sent again.
     NotResendable,
     /// The token endpoint answered with the very token that had been refused.
@@ -141,6 +143,9 @@ impl fmt::Display for Outcome {
             Self::RefusedAgain => {
                 "The session was refreshed and the request sent once more: a session that has just begun is refused too."
             }
+            Self::RefusedOtherwise => {
+                "This is the answer to the second send: the first was refused for its session, which was then refreshed."
+            }
             Self::NotResendable => {
                 "The session was refreshed, but this request could not be sent again; the next one uses the new session."
             }
@@ -226,9 +231,13 @@ mod tests {
 
     #[test]
     fn every_outcome_says_what_was_done() {
-        for outcome in
-            [Outcome::NotRefreshable, Outcome::RefusedAgain, Outcome::NotResendable, Outcome::TokenUnchanged]
-        {
+        for outcome in [
+            Outcome::NotRefreshable,
+            Outcome::RefusedAgain,
+            Outcome::RefusedOtherwise,
+            Outcome::NotResendable,
+            Outcome::TokenUnchanged,
+        ] {
             let text = diagnosis(outcome).to_string();
             assert!(
                 text.contains("INVALID_SESSION_ID")

@@ -125,7 +125,7 @@ impl Shared {
         diagnosis::Outcome::TokenUnchanged
     }
 
-    /// Notes what became of a resend with `live`: accepted (`None`), or refused again.
+    /// Notes what became of a resend with `live`: accepted (`None`), refused again, or refused for another reason.
     pub(super) fn resent(&self, live: &Arc<Live>, refusal: Option<Refusal>) -> Option<Diagnosis> {
         let mut state = self.state();
         match refusal {
@@ -134,9 +134,17 @@ impl Shared {
                 state.cool_down.end();
                 None
             }
+            Some(refusal) if !may_refresh(refusal.verdict) => {
+                // The new session was let in, unless nobody was there to look at it.
+                if refusal.verdict != Verdict::OrgUnavailable {
+                    live.accept();
+                    state.cool_down.end();
+                }
+                Some(diagnosis(refusal, live, diagnosis::Outcome::RefusedOtherwise))
+            }
             Some(refusal) => {
                 let newest = state.live.as_ref().is_none_or(|newest| newest.generation == live.generation);
-                if newest && may_refresh(refusal.verdict) {
+                if newest {
                     cool_down(&mut state);
                 }
                 Some(diagnosis(refusal, live, diagnosis::Outcome::RefusedAgain))
