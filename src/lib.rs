@@ -79,6 +79,7 @@
 //! | `file` | yes | `store::FileStore` |
 //! | `tracing` | yes | events through `tracing` |
 //! | `jwt` | | `grant::JwtBearer` |
+//! | `reqwest` | | `reqwest::ReqwestService`: a reqwest client below the layer |
 //! | `testing` | | `testing::FakeOrg` |
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -95,6 +96,8 @@ mod org_id;
 mod refresh;
 pub mod refusal;
 mod request;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
 mod response;
 mod secret;
 mod service;
