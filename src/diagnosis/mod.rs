@@ -1,9 +1,12 @@
 //! Why a request was refused, in words that a person can act on.
 
+mod not_resendable;
+
 use std::{error::Error as StdError, fmt, time::Duration};
 
 use http::Response;
 
+pub use self::not_resendable::NotResendable;
 use crate::{
     BoxError,
     error::{AuthError, printable},
@@ -32,8 +35,8 @@ pub enum Outcome {
     RefreshFailed(AuthError),
     /// The session was refreshed, the request sent once more, and refused again.
     RefusedAgain,
-    /// The session was refreshed, but the request's body could not be sent again.
-    NotResendable,
+    /// The session was refreshed, but this request could not be sent again, for this reason.
+    NotResendable(NotResendable),
     /// The token endpoint answered with the very token that had been refused.
     TokenUnchanged,
     /// An earlier refresh did not help; the next one is tried after this time.
@@ -141,8 +144,11 @@ impl fmt::Display for Outcome {
             Self::RefusedAgain => {
                 "The session was refreshed and the request sent once more: a session that has just begun is refused too."
             }
-            Self::NotResendable => {
-                "The session was refreshed, but this request could not be sent again; the next one uses the new session."
+            Self::NotResendable(reason) => {
+                return write!(
+                    f,
+                    "The session was refreshed for the requests that follow, but this one could not be sent again: {reason}."
+                );
             }
             Self::TokenUnchanged => {
                 "The session was refreshed, and the token endpoint answered with the very token that is refused here."
@@ -226,9 +232,12 @@ mod tests {
 
     #[test]
     fn every_outcome_says_what_was_done() {
-        for outcome in
-            [Outcome::NotRefreshable, Outcome::RefusedAgain, Outcome::NotResendable, Outcome::TokenUnchanged]
-        {
+        for outcome in [
+            Outcome::NotRefreshable,
+            Outcome::RefusedAgain,
+            Outcome::NotResendable(NotResendable::BodyOverCap { cap: 1024 }),
+            Outcome::TokenUnchanged,
+        ] {
             let text = diagnosis(outcome).to_string();
             assert!(
                 text.contains("INVALID_SESSION_ID")
