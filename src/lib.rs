@@ -102,6 +102,7 @@ mod response;
 mod secret;
 mod service;
 mod session;
+mod size_hint;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -109,7 +110,7 @@ mod token;
 pub mod token_endpoint;
 
 pub use self::{
-    diagnosis::{Diagnosis, Outcome},
+    diagnosis::{Diagnosis, NotResendable, Outcome},
     error::{AuthError, AuthErrorKind},
     event::{Event, Events},
     future::ResponseFuture,

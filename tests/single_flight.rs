@@ -12,7 +12,7 @@ use support::{NOT_PERMITTED, Org, Token, get, text};
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, limit::ConcurrencyLimit, service_fn};
 use tower_salesforce_auth::{
-    AuthError, AuthErrorKind, Diagnosis, Outcome, SalesforceAuthLayer, Session, replay,
+    AuthError, AuthErrorKind, Diagnosis, NotResendable, Outcome, SalesforceAuthLayer, Session, replay,
 };
 
 const HERD: usize = 10_000;
@@ -193,7 +193,10 @@ async fn f153_a_request_that_must_not_be_replayed_is_handed_back_and_the_next_on
     org.expire();
     let response = service.clone().oneshot(get("/r")).await.unwrap();
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-    assert!(matches!(Diagnosis::of(&response).unwrap().outcome(), Outcome::NotResendable));
+    assert!(matches!(
+        Diagnosis::of(&response).unwrap().outcome(),
+        Outcome::NotResendable(NotResendable::BodyNotKept)
+    ));
     assert_eq!(service.oneshot(get("/r")).await.unwrap().status(), StatusCode::OK);
     assert_eq!((org.token_requests(), org.api_requests()), (2, 3));
 }

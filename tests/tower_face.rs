@@ -3,7 +3,7 @@
 use std::{convert::Infallible, future::Future};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use tower::{
@@ -13,7 +13,7 @@ use tower::{
 };
 use tower_salesforce_auth::{
     AuthError, BoxError, Diagnosis, PeekBody, ResponseFuture, SalesforceAuth, SalesforceAuthLayer, Session,
-    replay::{self, Cloned, Kept, Never, Replay},
+    replay::{self, Buffered, BufferedBody, Cloned, Kept, Never, Replay},
 };
 
 type Ask = Request<Full<Bytes>>;
@@ -44,6 +44,15 @@ fn f173_auto_traits_follow_the_inner_service() {
     unpin::<PeekBody<Full<Bytes>>>();
     send::<PeekBody<UnsyncBoxBody<Bytes, BoxError>>>();
 
+    // Whatever is in it, a remembered body is `Sync`, as reqwest wants it.
+    type Remembered = BufferedBody<UnsyncBoxBody<Bytes, BoxError>>;
+    send::<Remembered>();
+    sync::<Remembered>();
+    unpin::<Remembered>();
+    let _ = Remembered::default;
+    type Inner = BoxCloneService<Request<Remembered>, Answer, BoxError>;
+    send::<ResponseFuture<Inner, Buffered, UnsyncBoxBody<Bytes, BoxError>, Full<Bytes>>>();
+
     sync::<Diagnosis>();
     sync::<AuthError>();
 }
@@ -67,6 +76,8 @@ fn any_response_body_and_any_error_are_taken() {
     // A body that cannot be cloned, and is not `Sync`.
     type Stream = UnsyncBoxBody<Bytes, BoxError>;
     let _ = layered::<BoxCloneService<Request<Stream>, Response<Stream>, BoxError>, Never, Stream, Stream>;
+    type Inner = BoxCloneService<Request<BufferedBody<Stream>>, Response<Stream>, BoxError>;
+    let _ = layered::<Inner, Buffered, Stream, Stream>;
 }
 
 #[test]
@@ -82,9 +93,9 @@ fn a_stack_has_a_name() {
 
 #[tokio::test]
 async fn a_strategy_can_be_used_by_name() {
-    let (sent, kept) = replay::Cloned.keep(Full::new(Bytes::from_static(b"abc")));
-    for body in [Some(sent), kept.and_then(Kept::into_body)] {
-        assert_eq!(body.unwrap().collect().await.unwrap().to_bytes(), "abc");
+    let (sent, kept) = replay::Cloned.keep(Full::new(Bytes::from_static(b"abc")), &mut Extensions::new());
+    for body in [sent, kept.unwrap().into_body().unwrap()] {
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "abc");
     }
 }
 

@@ -1,9 +1,12 @@
 //! Why a request was refused, in words that a person can act on.
 
+mod not_resendable;
+
 use std::{error::Error as StdError, fmt, time::Duration};
 
 use http::Response;
 
+pub use self::not_resendable::NotResendable;
 use crate::{
     BoxError,
     error::{AuthError, printable},
@@ -34,8 +37,8 @@ pub enum Outcome {
     RefusedAgain,
     /// The session was refreshed and the request sent once more; what is refused now has another reason.
     RefusedOtherwise,
-    /// The session was refreshed, but the request's body could not be sent again.
-    NotResendable,
+    /// The session was refreshed, but this request could not be sent again, for this reason.
+    NotResendable(NotResendable),
     /// The token endpoint answered with the very token that had been refused.
     TokenUnchanged,
     /// An earlier refresh did not help; the next one is tried after this time.
@@ -146,8 +149,11 @@ impl fmt::Display for Outcome {
             Self::RefusedOtherwise => {
                 "This is the answer to the second send: the first was refused for its session, which was then refreshed."
             }
-            Self::NotResendable => {
-                "The session was refreshed, but this request could not be sent again; the next one uses the new session."
+            Self::NotResendable(reason) => {
+                return write!(
+                    f,
+                    "The session was refreshed for the requests that follow, but this one could not be sent again: {reason}."
+                );
             }
             Self::TokenUnchanged => {
                 "The session was refreshed, and the token endpoint answered with the very token that is refused here."
@@ -235,7 +241,7 @@ mod tests {
             Outcome::NotRefreshable,
             Outcome::RefusedAgain,
             Outcome::RefusedOtherwise,
-            Outcome::NotResendable,
+            Outcome::NotResendable(NotResendable::BodyOverCap { cap: 1024 }),
             Outcome::TokenUnchanged,
         ] {
             let text = diagnosis(outcome).to_string();

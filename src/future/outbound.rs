@@ -9,7 +9,7 @@ use http::{
 };
 
 use crate::{
-    BoxError,
+    BoxError, NotResendable,
     refusal::{self, Head},
     request::{Form, PackedHead, replay::Replay},
     service::Shared,
@@ -34,8 +34,8 @@ pub(crate) struct Errand<S, K> {
 
 /// Which send it is.
 pub(crate) enum Attempt<K> {
-    /// The first, with what it takes to send it once more.
-    First(Option<Copy<K>>),
+    /// The first, with what it takes to send it once more, or why it will not be.
+    First(Result<Copy<K>, NotResendable>),
     /// The second, whose answer is final.
     Last,
 }
@@ -64,10 +64,14 @@ impl<S, B, K> Outbound<S, B, K> {
         R: Replay<B0, Body = B, Kept = K>,
     {
         let (mut head, body) = request.into_parts();
-        let (body, kept) = replay.keep(body);
+        let (body, kept) = replay.keep(body, &mut head.extensions);
         let errand = match address(&mut head, form, &live, &shared.session, kept.is_some())? {
             Addressed::Ours { path, packed } => {
-                let copy = packed.zip(kept).map(|(head, body)| Copy { head, body });
+                let copy = match (packed, kept) {
+                    (Some(head), Some(body)) => Ok(Copy { head, body }),
+                    (_, None) => Err(NotResendable::BodyNotKept),
+                    (None, Some(_)) => Err(NotResendable::Head),
+                };
                 Some(Errand { shared: Arc::clone(shared), live, path, attempt: Attempt::First(copy) })
             }
             Addressed::CallersOwn => None,

@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::outbound::{Attempt, Copy, Errand, again};
 use crate::{
-    BoxError,
+    BoxError, NotResendable,
     diagnosis::{self, Diagnosis},
     refusal::{self, Refusal, Verdict},
     request::replay::Kept,
@@ -39,7 +39,7 @@ struct Held<K, Rs: Body> {
     /// The refusal, to be handed back if nothing helps.
     answer: Response<PeekBody<Rs>>,
     refusal: Refusal,
-    copy: Option<(Request<()>, K)>,
+    copy: Result<(Request<()>, K), NotResendable>,
 }
 
 /// How it goes on for the request.
@@ -117,10 +117,15 @@ where
         let Errand { shared, live, attempt, .. } = &mut self.errand;
         match mem::replace(attempt, Attempt::Last) {
             Attempt::First(copy) => {
-                // Unpacked before anything is decided: the session is told only of a resend that can be made.
-                let copy = copy.and_then(|Copy { head, body }| Some((head.unpack()?, body)));
+                // Unpacked and held before anything is decided: the session is told only of a resend that can be
+                // made, and a body that still streams does not outgrow its cap while the session recovers.
+                let copy = copy.and_then(|Copy { head, mut body }| {
+                    body.hold()?;
+                    Ok((head.unpack().ok_or(NotResendable::Head)?, body))
+                });
                 let live = Arc::clone(live);
-                let evidence = Evidence { live, refusal: refusal.clone(), resendable: copy.is_some() };
+                let resendable = copy.as_ref().map_or_else(|reason| Err(*reason), |_| Ok(()));
+                let evidence = Evidence { live, refusal: refusal.clone(), resendable };
                 let recover = shared.session.recover(evidence);
                 ControlFlow::Continue(Stage::Recovering(recover, Held { answer, refusal, copy }))
             }
@@ -141,15 +146,15 @@ where
         let diagnosis = match advice {
             Recovery::HandBack(diagnosis) => diagnosis,
             Recovery::Resend(live) => match copy.and_then(|copy| resend(copy, &shared.session, &live)) {
-                Some(request) => {
+                Ok(request) => {
                     // Not before: until now it might have had to go to the caller.
                     drop(answer);
                     return ControlFlow::Continue(Stage::Readying(shared.fresh(), request, live));
                 }
-                None => Diagnosis {
+                Err(reason) => Diagnosis {
                     refusal: Some(refusal),
                     generation: Some(refused.generation),
-                    outcome: diagnosis::Outcome::NotResendable,
+                    outcome: diagnosis::Outcome::NotResendable(reason),
                 },
             },
         };
@@ -159,9 +164,13 @@ where
 }
 
 /// The request of the second send, if the body is still whole and the target still ours.
-fn resend<K: Kept>(copy: (Request<()>, K), session: &Session, live: &Live) -> Option<Request<K::Body>> {
+fn resend<K: Kept>(
+    copy: (Request<()>, K),
+    session: &Session,
+    live: &Live,
+) -> Result<Request<K::Body>, NotResendable> {
     let (head, body) = copy;
-    let head = again(head, session, live).ok()?;
+    let head = again(head, session, live).map_err(|_| NotResendable::Head)?;
     let body = body.into_body()?;
-    Some(head.map(|()| body))
+    Ok(head.map(|()| body))
 }

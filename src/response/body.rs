@@ -10,6 +10,8 @@ use std::{
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use crate::size_hint;
+
 pin_project! {
     /// The body of an answer that went through the layer.
     ///
@@ -133,7 +135,7 @@ impl<B: Body> Body for Peeked<B> {
             return if *this.ended { Poll::Ready(None) } else { this.rest.poll_frame(cx) };
         };
         if let Some(data) = frame.as_ref().ok().and_then(Frame::data_ref) {
-            *this.hint = less(*this.hint, data.remaining());
+            *this.hint = size_hint::less(*this.hint, data.remaining());
         }
         Poll::Ready(Some(frame))
     }
@@ -145,16 +147,4 @@ impl<B: Body> Body for Peeked<B> {
     fn size_hint(&self) -> SizeHint {
         if self.frames.is_empty() { self.rest.size_hint() } else { self.hint }
     }
-}
-
-/// The hint that remains once `taken` bytes are gone.
-fn less(hint: SizeHint, taken: usize) -> SizeHint {
-    let taken = u64::try_from(taken).unwrap_or(u64::MAX);
-    let mut rest = SizeHint::new();
-    // The lower bound first: `SizeHint` refuses an upper bound below it.
-    rest.set_lower(hint.lower().saturating_sub(taken));
-    if let Some(upper) = hint.upper() {
-        rest.set_upper(upper.saturating_sub(taken));
-    }
-    rest
 }

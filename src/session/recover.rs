@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock,
-    diagnosis::{self, Diagnosis},
+    diagnosis::{self, Diagnosis, NotResendable},
     error::{AuthError, AuthErrorKind},
     refresh::backoff::Entropy,
     refusal::{Refusal, Verdict},
@@ -24,8 +24,8 @@ pub(crate) struct Refused {
     /// The token that the request was sent with.
     pub(crate) live: Arc<Live>,
     pub(crate) refusal: Refusal,
-    /// Whether the layer holds a copy of the request.
-    pub(crate) resendable: bool,
+    /// Whether the layer holds a copy of the request, or why not.
+    pub(crate) resendable: Result<(), NotResendable>,
 }
 
 /// What the session advises after a refusal.
@@ -52,13 +52,10 @@ impl Shared {
             Now::Wait(seat) => self.seated(seat).await,
         };
         match outcome {
-            Ok(live) if live.generation > refused.live.generation => {
-                if refused.resendable {
-                    Recovery::Resend(live)
-                } else {
-                    refused.hand_back(diagnosis::Outcome::NotResendable)
-                }
-            }
+            Ok(live) if live.generation > refused.live.generation => match refused.resendable {
+                Ok(()) => Recovery::Resend(live),
+                Err(reason) => refused.hand_back(diagnosis::Outcome::NotResendable(reason)),
+            },
             Ok(_) => refused.hand_back(self.unchanged()),
             Err(error) => refused.hand_back(diagnosis::Outcome::RefreshFailed(error)),
         }

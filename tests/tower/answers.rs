@@ -59,7 +59,7 @@ async fn f153_without_a_copy_the_session_is_refreshed_and_the_answer_handed_back
     let api = Probe::after_refresh();
     let mut auth = SalesforceAuthLayer::new(session).replay(replay::Never).layer(api.clone());
     let response = auth.ready().await.unwrap().call(request("/x")).await.unwrap();
-    assert!(matches!(Diagnosis::of(&response).unwrap().outcome(), Outcome::NotResendable));
+    assert!(matches!(Diagnosis::of(&response).unwrap().outcome(), Outcome::NotResendable(_)));
     assert_eq!(text(response).await, EXPIRED);
     let response = auth.ready().await.unwrap().call(request("/x")).await.unwrap();
     assert_eq!((response.status(), api.got().len()), (StatusCode::OK, 2));

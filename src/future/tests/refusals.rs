@@ -60,7 +60,7 @@ async fn f153_without_a_copy_the_session_is_refreshed_and_the_answer_handed_back
     let layer = SalesforceAuthLayer::new(connection.session.clone()).replay(replay::Never);
     let mut auth = layer.layer(org.clone());
     let response = auth.ready().await.unwrap().call(request("/x")).await.unwrap();
-    assert!(matches!(outcome(&response), Outcome::NotResendable));
+    assert!(matches!(outcome(&response), Outcome::NotResendable(_)));
     assert_eq!(Diagnosis::of(&response).unwrap().verdict(), Some(Verdict::SessionExpired));
     assert_eq!(text(response).await, REFUSAL);
     assert_eq!((org.got().len(), connection.exchanges()), (1, 1));
@@ -111,7 +111,7 @@ async fn a_move_out_of_the_orgs_origins_is_not_followed() {
     let org = Org::after_refresh();
     let response = auth(&connection, &org).oneshot(request(&format!("https://{OLD}/x"))).await.unwrap();
     assert_eq!(connection.live().authority, NEW);
-    assert!(matches!(outcome(&response), Outcome::NotResendable));
+    assert!(matches!(outcome(&response), Outcome::NotResendable(_)));
     assert_eq!(text(response).await, REFUSAL);
     let got = org.got();
     assert_eq!((got.len(), got[0].uri.host()), (1, Some("d.my.salesforce.com")));

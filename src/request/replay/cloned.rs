@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use http::Extensions;
 use http_body::Body;
 
 use super::{Kept, Replay, sealed};
+use crate::NotResendable;
 
 /// Keeps a clone of the body: the default.
 ///
@@ -20,7 +22,7 @@ impl<B: Body + Clone> Replay<B> for Cloned {
     type Body = B;
     type Kept = ClonedBody<B>;
 
-    fn keep(&self, body: B) -> (B, Option<ClonedBody<B>>) {
+    fn keep(&self, body: B, _extensions: &mut Extensions) -> (B, Option<ClonedBody<B>>) {
         let kept = ClonedBody(body.clone());
         (body, Some(kept))
     }
@@ -40,8 +42,12 @@ impl<B> sealed::Kept for ClonedBody<B> {}
 impl<B: Body> Kept for ClonedBody<B> {
     type Body = B;
 
-    fn into_body(self) -> Option<B> {
-        Some(self.0)
+    fn hold(&mut self) -> Result<(), NotResendable> {
+        Ok(()) // the first send has a body of its own
+    }
+
+    fn into_body(self) -> Result<B, NotResendable> {
+        Ok(self.0)
     }
 }
 
@@ -55,7 +61,7 @@ mod tests {
     #[tokio::test]
     async fn f154_the_kept_body_is_whole_after_the_first_was_sent_and_shares_its_bytes() {
         let bytes = Bytes::from(vec![b'x'; 1000]);
-        let (sent, kept) = Cloned.keep(Full::new(bytes.clone()));
+        let (sent, kept) = Cloned.keep(Full::new(bytes.clone()), &mut Extensions::new());
         assert_eq!(sent.collect().await.unwrap().to_bytes().as_ptr(), bytes.as_ptr());
         let again = kept.unwrap().into_body().unwrap().collect().await.unwrap().to_bytes();
         assert_eq!((again.len(), again.as_ptr()), (1000, bytes.as_ptr()));

@@ -2,9 +2,11 @@
 
 use std::{convert::Infallible, fmt, marker::PhantomData};
 
+use http::Extensions;
 use http_body::Body;
 
 use super::{Kept, Replay, sealed};
+use crate::NotResendable;
 
 /// Keeps nothing: any body will do, and no request is sent twice.
 ///
@@ -20,7 +22,7 @@ impl<B: Body> Replay<B> for Never {
     type Body = B;
     type Kept = Nothing<B>;
 
-    fn keep(&self, body: B) -> (B, Option<Nothing<B>>) {
+    fn keep(&self, body: B, _extensions: &mut Extensions) -> (B, Option<Nothing<B>>) {
         (body, None)
     }
 }
@@ -43,7 +45,11 @@ impl<B> sealed::Kept for Nothing<B> {}
 impl<B: Body> Kept for Nothing<B> {
     type Body = B;
 
-    fn into_body(self) -> Option<B> {
+    fn hold(&mut self) -> Result<(), NotResendable> {
+        match self.never {}
+    }
+
+    fn into_body(self) -> Result<B, NotResendable> {
         match self.never {}
     }
 }
@@ -57,8 +63,10 @@ mod tests {
 
     #[test]
     fn f153_nothing_is_kept_of_any_body() {
-        assert!(Never.keep(Full::new(Bytes::from_static(b"abc"))).1.is_none());
-        assert!(Never.keep(UnsyncBoxBody::new(Full::new(Bytes::from_static(b"abc")))).1.is_none());
+        let extensions = &mut Extensions::new();
+        assert!(Never.keep(Full::new(Bytes::from_static(b"abc")), extensions).1.is_none());
+        let stream = UnsyncBoxBody::new(Full::new(Bytes::from_static(b"abc")));
+        assert!(Never.keep(stream, extensions).1.is_none());
         assert_eq!(size_of::<Option<Nothing<Full<Bytes>>>>(), 0, "and the future pays nothing for it");
     }
 }

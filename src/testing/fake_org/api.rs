@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header::AUTHORIZATION, request::Parts};
-use http_body_util::BodyExt as _;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header::AUTHORIZATION, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
@@ -15,6 +13,7 @@ use super::{
     legacy,
     mint::fifteen,
     org::{Kind, Org},
+    upload::{Upload, Wanted, discard},
     userinfo,
 };
 
@@ -37,7 +36,7 @@ pub enum LeftHost {
 pub(super) struct Call<'a> {
     pub(super) org: &'a Org,
     pub(super) head: &'a Parts,
-    pub(super) body: &'a Bytes,
+    pub(super) body: &'a Upload,
 }
 
 /// The families of APIs, which differ in where the session is presented and in how a dead one is refused.
@@ -68,10 +67,15 @@ pub(super) async fn answer(
         (state.api_script.take(), state.held(Kind::Api))
     };
     let script = script.unwrap_or(ApiAnswer::Normal);
-    let early = matches!(script, ApiAnswer::EarlyDeadSession);
-    let (head, body) = request.into_parts();
-    // F156: an early refusal leaves the upload where it is.
-    let body = if early { Bytes::new() } else { body.collect().await.map_err(|_| Dropped)?.to_bytes() };
+    let wanted = match script {
+        // F156: an early refusal leaves the upload where it is.
+        ApiAnswer::EarlyDeadSession => Wanted::Beginning(0),
+        ApiAnswer::MidwayDeadSession(bytes) => Wanted::Beginning(bytes),
+        _ if data::is_echo(request.uri().path()) => Wanted::Digest,
+        _ => Wanted::Bytes,
+    };
+    let (head, mut incoming) = request.into_parts();
+    let body = Upload::read(&mut incoming, wanted).await?;
     if let Some(gate) = gate {
         gate.pass().await;
     }
@@ -84,6 +88,9 @@ pub(super) async fn answer(
         }
         Plan::Process(delivery) => (process(&call, host), delivery),
     };
+    if matches!(wanted, Wanted::Beginning(_)) && head.version != Version::HTTP_2 {
+        org.spawn(discard(incoming));
+    }
     deliver(answer, delivery, head.version)
 }
 
@@ -99,7 +106,7 @@ fn plan(script: ApiAnswer, call: &Call<'_>) -> Plan {
         ApiAnswer::DropBefore => return Plan::Drop,
         ApiAnswer::Html(code) => return Plan::Answer(answers::html(answers::status(code))),
         ApiAnswer::Raw(answer) => return Plan::Answer(answer),
-        ApiAnswer::DeadSession | ApiAnswer::EarlyDeadSession => {
+        ApiAnswer::DeadSession | ApiAnswer::EarlyDeadSession | ApiAnswer::MidwayDeadSession(_) => {
             return Plan::Answer(dialect.dead_session(call.head));
         }
         ApiAnswer::NotPermitted => return Plan::Answer(answers::session_not_permitted()),
@@ -174,7 +181,7 @@ impl Dialect {
             Self::Bulk => legacy::session_header(call.head),
             // Salesforce reads the envelope only. A client that cannot write into its body would get nowhere here,
             // so that the header is taken where the envelope has no session.
-            Self::Soap => legacy::session_in_envelope(call.body).unwrap_or_else(|| bearer(call.head)),
+            Self::Soap => legacy::session_in_envelope(&call.body.bytes).unwrap_or_else(|| bearer(call.head)),
         }
     }
 

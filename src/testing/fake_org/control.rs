@@ -133,7 +133,10 @@ fn api_answer(query: &Form) -> Result<ApiAnswer, Problem> {
         "html" => ApiAnswer::Html(status(query)?),
         "patch" => ApiAnswer::Patch(patch(query)?),
         "dead-session" => ApiAnswer::DeadSession,
-        "early-dead-session" => ApiAnswer::EarlyDeadSession,
+        "early-dead-session" => match number(query, "bytes")? {
+            None => ApiAnswer::EarlyDeadSession,
+            Some(bytes) => ApiAnswer::MidwayDeadSession(bytes),
+        },
         "not-permitted" => ApiAnswer::NotPermitted,
         "unrecognised" => ApiAnswer::Unrecognised,
         "error" => ApiAnswer::Error {

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use http::{Method, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::{
     answers::{self, Answer},
@@ -41,13 +40,19 @@ pub(super) fn versions() -> Answer {
     answers::json(StatusCode::OK, &versions.into())
 }
 
+/// Whether a request is for the echo, which needs no more of its body than a digest.
+pub(super) fn is_echo(path: &str) -> bool {
+    let mut path = path.trim_end_matches('/').split('/').skip(1);
+    ["services", "apexrest", "echo"].iter().all(|segment| path.next() == Some(*segment))
+}
+
 pub(super) fn answer(call: &Call<'_>) -> Answer {
     let path: Vec<&str> = call.head.uri.path().trim_end_matches('/').split('/').skip(1).collect();
     match path.as_slice() {
         ["services", "data", version, resource @ ..] if is_version(version) => {
             versioned(call, version, resource)
         }
-        ["services", "apexrest", "echo", ..] => echo(call),
+        _ if is_echo(call.head.uri.path()) => echo(call),
         ["services", "apexrest", ..] => {
             answers::rest_error(StatusCode::NOT_FOUND, "NOT_FOUND", "Could not find a match for URL")
         }
@@ -96,7 +101,6 @@ fn versioned(call: &Call<'_>, version: &str, resource: &[&str]) -> Answer {
 
 /// Tells what arrived, so that a client can see that no byte was lost, doubled or changed.
 fn echo(call: &Call<'_>) -> Answer {
-    let digest = Sha256::digest(call.body);
     let content_type = call.head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     answers::json(
         StatusCode::OK,
@@ -104,8 +108,8 @@ fn echo(call: &Call<'_>) -> Answer {
             "method": call.head.method.as_str(),
             "target": call.head.uri.path_and_query().map_or("", |target| target.as_str()),
             "content_type": content_type,
-            "length": call.body.len(),
-            "sha256": digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+            "length": call.body.length,
+            "sha256": call.body.sha256.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
         }),
     )
 }
@@ -181,7 +185,7 @@ impl Records {
     }
 
     fn create(&mut self, call: &Call<'_>, sobject: &str) -> Answer {
-        let Ok(Value::Object(mut fields)) = serde_json::from_slice::<Value>(call.body) else {
+        let Ok(Value::Object(mut fields)) = serde_json::from_slice::<Value>(&call.body.bytes) else {
             return answers::rest_error(
                 StatusCode::BAD_REQUEST,
                 "JSON_PARSER_ERROR",

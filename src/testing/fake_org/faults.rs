@@ -74,7 +74,13 @@ pub enum ApiAnswer {
     /// Not processed; refused as a dead session is, in the manner of the API that was called. The session lives on.
     DeadSession,
     /// As [`DeadSession`](Self::DeadSession), but answered before the request's body is read.
+    ///
+    /// What the client goes on to send is thrown away over HTTP/1, where the connection would otherwise be reset and
+    /// take the answer with it; over HTTP/2 the stream is reset with `NO_ERROR`.
     EarlyDeadSession,
+    /// As [`EarlyDeadSession`](Self::EarlyDeadSession), but answered once this many bytes of the request's body have
+    /// arrived, or all of it if it is shorter.
+    MidwayDeadSession(u64),
     /// Not processed; 401 `This session is not valid for use with the REST API`: alive, but forbidden by a policy.
     NotPermitted,
     /// Not processed; 401 with an empty body.

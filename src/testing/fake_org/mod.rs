@@ -73,7 +73,7 @@
 //! | `/services/Soap/…` | session in the envelope (or, unlike Salesforce, in `Authorization`); a dead one is a 500 fault |
 //!
 //! Any accepted request resets its session's idle time. Request bodies are read to the end before anything is
-//! answered, unless a script says otherwise.
+//! answered, unless a script says otherwise; the echo holds no more than a frame of them.
 //!
 //! # What differs from Salesforce
 //!
@@ -98,7 +98,7 @@
 //! | `POST /__fake/consent` | [`FakeOrg::issue_token_response`] |
 //! | `GET /__fake/counters` | [`FakeOrg::counters`] |
 //! | `POST /__fake/token-answer?kind=drop-after&times=1` | [`FakeOrg::answer_token_requests`]; kinds `normal`, `drop-before`, `drop-after`, `truncate`, `stall`, `huge`, `html` (`status`), `patch` (`patch`, a JSON merge patch), `already-processing`, `error` (`description`, `error`) |
-//! | `POST /__fake/api-answer?kind=dead-session&times=1` | [`FakeOrg::answer_api_requests`]; kinds `normal`, `drop-before`, `drop-after`, `truncate`, `stall`, `huge`, `html` (`status`), `patch`, `dead-session`, `early-dead-session`, `not-permitted`, `unrecognised`, `error` (`status`, `code`, `message`) |
+//! | `POST /__fake/api-answer?kind=dead-session&times=1` | [`FakeOrg::answer_api_requests`]; kinds `normal`, `drop-before`, `drop-after`, `truncate`, `stall`, `huge`, `html` (`status`), `patch`, `dead-session`, `early-dead-session` (`bytes`), `not-permitted`, `unrecognised`, `error` (`status`, `code`, `message`) |
 //!
 //! Without `times` an answer stays until the next one is chosen; `kind=normal` ends it.
 
@@ -120,6 +120,7 @@ mod org;
 mod server;
 mod state;
 mod token;
+mod upload;
 mod userinfo;
 
 use std::{fmt, io, sync::Arc, time::Duration};
