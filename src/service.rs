@@ -23,8 +23,10 @@ use crate::{
 /// - **Target.** A relative URI goes to the org's own instance URL, and so does an absolute one of the org's current or
 ///   former origins; path and query stay as they are. Origins that the session's builder allows are left alone. Any
 ///   other absolute URI is an error and nothing is sent.
-/// - **Token.** `Authorization` is added, marked sensitive; `Host` is removed, since it may name the wrong one. A
-///   request that has its own `Authorization` keeps it: its answer is not looked at, and it is not sent again.
+/// - **Token.** `Authorization` is added, marked sensitive; on paths of Bulk API 1.0 (`/services/async/`) it is
+///   `X-SFDC-Session` instead, since that API looks nowhere else. `Host` is removed, since it may name the wrong one. A
+///   request that has either of the two headers already keeps what it has: its answer is not looked at, and it is not
+///   sent again.
 /// - **Refusal.** An answer that says that the session is not valid makes the session refresh, once for everybody, and
 ///   the request is sent once more. The second answer is final.
 /// - **Errors.** The inner service's own, and [`AuthError`](crate::AuthError) when a request could not be sent. A

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{
     HeaderMap, Request, Response,
-    header::{AUTHORIZATION, Entry, HOST},
+    header::{AUTHORIZATION, HOST},
     request::Parts,
 };
 
@@ -13,13 +13,13 @@ use crate::{
     refusal::{self, Head},
     request::{Form, PackedHead, replay::Replay},
     service::Shared,
-    session::{Live, Session},
+    session::{Live, Session, X_SFDC_SESSION},
 };
 
 /// A request that the inner service can have.
 pub(crate) struct Outbound<S, B, K> {
     pub(crate) request: Request<B>,
-    /// `None` if the caller brought its own `Authorization`: the answer says nothing about the session then.
+    /// `None` if the caller brought its own credentials: the answer says nothing about the session then.
     pub(crate) errand: Option<Errand<S, K>>,
 }
 
@@ -81,9 +81,9 @@ impl<S, B, K> Outbound<S, B, K> {
 }
 
 enum Addressed {
-    /// With our token; packed as it was before, if it is to be kept.
+    /// With our token; packed as it was without it, if it is to be kept.
     Ours { path: PathStart, packed: Option<PackedHead> },
-    /// With the `Authorization` that it had.
+    /// With the credentials that it had.
     CallersOwn,
 }
 
@@ -96,11 +96,12 @@ fn address(
 ) -> Result<Addressed, BoxError> {
     let aim = form.aim(&head.uri, live, |uri| session.allows_origin(uri))?;
     head.headers.remove(HOST); // F132: it would overrule the URI's authority
-    let addressed = if authorize(&mut head.headers, live)? {
-        let packed = if keeps { PackedHead::pack(head) } else { None };
-        Addressed::Ours { path: PathStart::of(head.uri.path()), packed }
-    } else {
+    let addressed = if brings_credentials(&head.headers) {
         Addressed::CallersOwn
+    } else {
+        let packed = if keeps { PackedHead::pack(head) } else { None };
+        authorize(&mut head.headers, head.uri.path(), live)?;
+        Addressed::Ours { path: PathStart::of(head.uri.path()), packed }
     };
     aim.direct(&mut head.uri, live)?;
     Ok(addressed)
@@ -116,20 +117,24 @@ pub(crate) fn again(
     let form = Form::of(request.method(), request.uri())?;
     let aim = form.aim(request.uri(), live, |uri| session.allows_origin(uri))?;
     aim.direct(request.uri_mut(), live)?;
-    authorize(request.headers_mut(), live)?;
-    Ok(request)
+    let (mut head, ()) = request.into_parts();
+    authorize(&mut head.headers, head.uri.path(), live)?;
+    Ok(Request::from_parts(head, ()))
 }
 
-/// Adds the token. `false` if the caller brought an `Authorization` of its own, which stays.
-fn authorize(headers: &mut HeaderMap, live: &Live) -> Result<bool, BoxError> {
-    debug_assert!(live.authorization.is_sensitive(), "S07");
-    match headers.try_entry(AUTHORIZATION)? {
-        Entry::Occupied(_) => Ok(false),
-        Entry::Vacant(place) => {
-            place.try_insert(live.authorization.clone())?;
-            Ok(true)
-        }
-    }
+/// Whether the caller says by itself who it is, in either of the headers that Salesforce takes a session from: a second
+/// credential beside it might be another's (F132).
+fn brings_credentials(headers: &HeaderMap) -> bool {
+    // Compared name by name: the usual few headers cost less than two look-ups, each of which hashes.
+    headers.keys().any(|name| *name == AUTHORIZATION || *name == X_SFDC_SESSION)
+}
+
+/// Adds the token, in the header that `path` takes it from.
+fn authorize(headers: &mut HeaderMap, path: &str, live: &Live) -> Result<(), BoxError> {
+    let (name, value) = live.credential(path);
+    debug_assert!(value.is_sensitive(), "S07");
+    headers.try_insert(name, value.clone())?;
+    Ok(())
 }
 
 impl<S, K> Errand<S, K> {

@@ -46,6 +46,7 @@ mod xml;
 
 use http::{HeaderMap, StatusCode};
 
+pub(crate) use self::bulk::is_addressed as is_bulk;
 use self::entries::{Entry, Reading};
 pub use self::wording::{Certainty, Wording, known};
 

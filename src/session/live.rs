@@ -5,24 +5,31 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use bytes::Bytes;
 use http::{
-    HeaderValue,
-    header::InvalidHeaderValue,
+    HeaderName, HeaderValue,
+    header::{AUTHORIZATION, InvalidHeaderValue},
     uri::{Authority, Scheme},
 };
 
 use crate::{
     clock::{self, Instant},
+    refusal,
     secret::Secret,
     token::{Generation, TokenSet},
 };
+
+/// Where Bulk API 1.0 takes the session from. It does not look at `Authorization`.
+pub(crate) static X_SFDC_SESSION: HeaderName = HeaderName::from_static("x-sfdc-session");
+
+/// What stands before the token in `Authorization`.
+const BEARER: &str = "Bearer ";
 
 /// One published token set: everything a request needs is built once, here.
 #[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) generation: Generation,
-    /// `Bearer …`, marked sensitive.
-    pub(crate) authorization: HeaderValue,
+    credentials: Credentials,
     pub(crate) scheme: Scheme,
     pub(crate) authority: Authority,
     pub(crate) tokens: Arc<TokenSet>,
@@ -31,20 +38,58 @@ pub(crate) struct Live {
     accepted: Arc<AtomicBool>,
 }
 
+/// The token as header values, both in the same memory, both marked sensitive.
+#[derive(Debug)]
+struct Credentials {
+    /// `Bearer …`
+    authorization: HeaderValue,
+    /// The token alone.
+    session: HeaderValue,
+}
+
+impl Credentials {
+    /// `bearer` is the whole value of `Authorization`.
+    fn new(bearer: &[u8]) -> Result<Self, InvalidHeaderValue> {
+        let bearer = Bytes::copy_from_slice(bearer);
+        let mut session = HeaderValue::from_maybe_shared(bearer.slice(BEARER.len().min(bearer.len())..))?;
+        let mut authorization = HeaderValue::from_maybe_shared(bearer)?;
+        // S07, S08: masked when printed, never indexed by HPACK
+        session.set_sensitive(true);
+        authorization.set_sensitive(true);
+        Ok(Self { authorization, session })
+    }
+
+    fn own_copy(&self) -> Self {
+        Self::new(self.authorization.as_bytes()).unwrap_or_else(|_| Self {
+            authorization: self.authorization.clone(),
+            session: self.session.clone(),
+        })
+    }
+}
+
 impl Live {
     pub(crate) fn new(generation: Generation, tokens: TokenSet) -> Result<Self, InvalidHeaderValue> {
-        let mut authorization =
-            HeaderValue::from_str(Secret::new(format!("Bearer {}", tokens.access_token.expose())).expose())?;
-        authorization.set_sensitive(true); // S07, S08: masked when printed, never indexed by HPACK
+        let bearer = Secret::new(format!("{BEARER}{}", tokens.access_token.expose()));
         Ok(Self {
             generation,
-            authorization,
+            credentials: Credentials::new(bearer.expose().as_bytes())?,
             scheme: tokens.instance_url.scheme().clone(),
             authority: tokens.instance_url.authority().clone(),
             tokens: Arc::new(tokens),
             since: clock::now(),
             accepted: Arc::default(),
         })
+    }
+
+    /// The header that carries the token to `path`, and its value, marked sensitive. One header and not two, so that
+    /// no two credentials can ever disagree (F132).
+    pub(crate) fn credential(&self, path: &str) -> (&'static HeaderName, &HeaderValue) {
+        // F138
+        if refusal::is_bulk(path) {
+            (&X_SFDC_SESSION, &self.credentials.session)
+        } else {
+            (&AUTHORIZATION, &self.credentials.authorization)
+        }
     }
 
     /// Whether Salesforce ever accepted this token.
@@ -62,12 +107,9 @@ impl Live {
     /// The same token set on memory of its own: a header value and an authority are reference-counted bytes, and
     /// cores that count the same bytes slow each other down.
     pub(crate) fn own_copy(&self) -> Self {
-        let mut authorization = HeaderValue::from_bytes(self.authorization.as_bytes())
-            .unwrap_or_else(|_| self.authorization.clone());
-        authorization.set_sensitive(true);
         Self {
             generation: self.generation,
-            authorization,
+            credentials: self.credentials.own_copy(),
             scheme: self.scheme.clone(),
             authority: Authority::try_from(self.authority.as_str())
                 .unwrap_or_else(|_| self.authority.clone()),
@@ -90,5 +132,25 @@ impl Live {
             scope: None,
         };
         Arc::new(Self::new(Generation(generation), tokens).unwrap())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s07_each_path_gets_one_sensitive_header_and_a_copy_gives_the_same() {
+        let live = Live::sample(1, "00D!t", "acme.my.salesforce.com", &[]);
+        for live in [&*live, &live.own_copy()] {
+            for (path, name, value) in [
+                ("/services/data/v65.0/limits", "authorization", "Bearer 00D!t"),
+                ("/services/async/65.0/job", "x-sfdc-session", "00D!t"),
+            ] {
+                let (header, credential) = live.credential(path);
+                assert_eq!((header.as_str(), credential.as_bytes()), (name, value.as_bytes()));
+                assert!(credential.is_sensitive());
+            }
+        }
     }
 }

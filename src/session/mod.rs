@@ -17,7 +17,7 @@ pub use self::{
     connect::Reconnect,
 };
 pub(crate) use self::{
-    live::Live,
+    live::{Live, X_SFDC_SESSION},
     recover::{Recovery, Refused},
 };
 use crate::{
