@@ -33,8 +33,12 @@ async fn a_handle_that_stays_counts_no_reference_of_what_others_share() {
     assert_eq!(before, 2, "the session's and this test's: none of the handle");
     let got = org.got();
     let sent = |n: usize| got[n].headers[header::AUTHORIZATION].as_bytes().as_ptr();
-    assert_eq!(sent(0), shared.authorization.as_bytes().as_ptr(), "a handle for one request copies nothing");
-    assert_ne!(sent(2), shared.authorization.as_bytes().as_ptr(), "the bytes of the header");
+    assert_eq!(
+        sent(0),
+        shared.credential("/x").1.as_bytes().as_ptr(),
+        "a handle for one request copies nothing"
+    );
+    assert_ne!(sent(2), shared.credential("/x").1.as_bytes().as_ptr(), "the bytes of the header");
     assert_ne!(
         got[2].uri.host().unwrap().as_ptr(),
         shared.authority.host().as_ptr(),
