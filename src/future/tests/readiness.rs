@@ -1,5 +1,7 @@
 //! Whose readiness a send uses, and that none is kept while a request waits.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use tower::{ServiceExt, limit::ConcurrencyLimit};
 
@@ -93,9 +95,14 @@ async fn f164_a_limit_of_one_below_the_layer_lets_the_refresh_and_the_resend_thr
         let org = Org::after_refresh();
         let limited = ConcurrencyLimit::new(org.clone(), 1);
         let auth = SalesforceAuthLayer::new(connection.session.clone()).layer(limited);
-        let requests = (0..50).map(|_| tokio::spawn(auth.clone().oneshot(request("/x"))));
-        for response in requests.collect::<Vec<_>>() {
-            assert_eq!(response.await.unwrap().unwrap().status(), StatusCode::OK);
+        let requests = (0..50).map(|_| {
+            let mut auth = auth.clone();
+            // The handle outlives its request, and would keep a permit that was not given back.
+            tokio::spawn(async move { auth.ready().await?.call(request("/x")).await })
+        });
+        for request in requests.collect::<Vec<_>>() {
+            let response = tokio::time::timeout(Duration::from_secs(60), request).await.expect("no deadlock");
+            assert_eq!(response.unwrap().unwrap().status(), StatusCode::OK);
         }
         assert_eq!((connection.exchanges(), org.reservations()), (1, 0));
         assert!(org.got().len() <= 100, "I3");
