@@ -121,7 +121,7 @@ async fn f151_an_endless_refusal_that_is_not_resent_is_handed_over_from_its_firs
         let salesforce = SalesforceAuthLayer::new(session).replay(Never).layer(version.client());
         salesforce.clone().oneshot(get("/warm")).await.unwrap();
         let response = salesforce.clone().oneshot(get("/r")).await.unwrap();
-        assert!(matches!(Diagnosis::of(&response).unwrap().outcome(), Outcome::NotResendable));
+        assert!(matches!(Diagnosis::of(&response).unwrap().outcome(), Outcome::NotResendable(_)));
         let mut body = response.into_body();
         assert!(!body.is_end_stream());
         let mut seen = Vec::new();

@@ -1,7 +1,7 @@
 //! An org in memory: a token endpoint with rotation and an API that knows which token is alive, without a socket, so
 //! that paused time is exact.
 // Each test binary uses its own part; a panic here is a failed test.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(dead_code, unused_imports, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod probe;
 
