@@ -624,7 +624,7 @@ impl Refresh {
         self.terms.watch = Some(Watch { nonce: self.nonce, since: self.claimed.monotonic, abandoned: true });
         let message = format!(
             "{}; the next request is safe in {} s",
-            fault.said,
+            fault.story,
             self.wait_out_time(attempt).as_secs()
         );
         self.fail(AuthErrorKind::OutcomeUnknown, message, POLL_LONGEST)
@@ -637,7 +637,9 @@ impl Refresh {
         match record.standing_claim() {
             // F055: the lineage moved, or another flight is at it: what it finds decides.
             Some(claim) if claim.nonce != self.nonce => self.survey(),
-            _ if self.presented.as_ref().map(|record| record.lineage) != Some(record.lineage) => self.survey(),
+            _ if self.presented.as_ref().map(|record| record.lineage) != Some(record.lineage) => {
+                self.survey()
+            }
             claim => self.latch(&record, fault, claim.is_some_and(|claim| claim.attempt > 0)),
         }
     }
