@@ -79,11 +79,9 @@ impl Shared {
             return Now::Not(diagnosis::Outcome::CoolingDown { retry_after });
         }
         match self.board(&mut state, false) {
-            Ok(seat) => {
-                if !joins && is_suspicious(refused) {
-                    cool_down(&mut state);
-                }
-                Now::Wait(seat)
+            Ok(boarding) => {
+                state.doubtful |= !joins && is_suspicious(refused);
+                Now::Wait(boarding.depart(state))
             }
             Err(error) => Now::Not(diagnosis::Outcome::RefreshFailed(error)),
         }
@@ -131,12 +129,19 @@ impl Shared {
         match refusal {
             None => {
                 live.accept();
-                state.cool_down.end();
+                // Where the same token is refused to another request, the next refresh would not help that one either.
+                if state.refused_again != Some(live.generation) {
+                    state.cool_down.end();
+                }
                 None
             }
             Some(refusal) => {
                 let newest = state.live.as_ref().is_none_or(|newest| newest.generation == live.generation);
-                if newest && may_refresh(refusal.verdict) {
+                // Many resends report one refresh: the first counts.
+                if newest
+                    && may_refresh(refusal.verdict)
+                    && state.refused_again.replace(live.generation) != Some(live.generation)
+                {
                     cool_down(&mut state);
                 }
                 Some(diagnosis(refusal, live, diagnosis::Outcome::RefusedAgain))
