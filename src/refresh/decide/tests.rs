@@ -726,8 +726,7 @@ fn f085_a_store_that_forgets_what_it_was_given_ends_the_refresh() {
 fn f064_a_not_before_that_no_pause_explains_is_another_clocks_error() {
     let now_millis = 1_700_000_000_000;
     let year = 365 * 24 * 3_600_000;
-    let mut world =
-        World::new(Some(alive().unclaimed(Some(now_millis + year)))).answering([granted(2)]);
+    let mut world = World::new(Some(alive().unclaimed(Some(now_millis + year)))).answering([granted(2)]);
     assert_eq!(served(&world.fly(refused(&alive()))), "a2");
 }
 
