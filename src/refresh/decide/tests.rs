@@ -3,7 +3,16 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::{instance_url::InstanceUrl, refresh::record::Seeds};
+use crate::{
+    instance_url::InstanceUrl,
+    refresh::{
+        backoff::Entropy,
+        record::{Binding, Reauthorise, Seeds},
+    },
+    secret::Secret,
+    store::Revision,
+    token::TokenSet,
+};
 
 /// What the world does with one store operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -372,7 +381,10 @@ fn f046_a_claim_seen_unchanged_is_superseded_after_the_wait_out_and_not_sooner()
             }
         }
     };
-    assert!(served_at >= WAIT_OUT_ROTATING && served_at < WAIT_OUT_ROTATING + Duration::from_secs(2));
+    assert!(
+        served_at >= sending::WAIT_OUT_ROTATING
+            && served_at < sending::WAIT_OUT_ROTATING + Duration::from_secs(2)
+    );
     let claims: Vec<_> = world.swaps.iter().filter_map(|record| record.claim).collect();
     assert_eq!(claims.iter().map(|claim| claim.attempt).collect::<Vec<_>>(), [1]);
     assert_eq!(world.presented, ["r1"]);
@@ -391,7 +403,7 @@ fn f023_an_unknown_outcome_keeps_the_claim_and_is_not_repeated_before_the_wait_o
     assert_eq!((world.waits, world.presented.len()), (waits, 1));
 
     // After the wait-out one more request; its definite refusal means that the rotated token was lost.
-    world.pass(WAIT_OUT_ROTATING);
+    world.pass(sending::WAIT_OUT_ROTATING);
     let mut world = world.answering([failed(TokenErrorKind::Reauthorise)]);
     let last = world.fly(terms);
     assert_eq!(failure(&last).kind, AuthErrorKind::ReauthorisationRequired);
