@@ -70,7 +70,7 @@ impl Refresh {
             Some(parent) => record.lineage == parent,
             None => is_ahead(&granted.child, &record),
         };
-        if parent_is_there && record.health != Health::Revoked {
+        if parent_is_there {
             // F045: right even if the claim was superseded meanwhile, since this is the parent that was presented.
             return self.commit();
         }
@@ -115,6 +115,7 @@ impl Refresh {
 /// may begin at any version if a record was removed, the newer tokens decide.
 pub(super) fn is_ahead(ours: &Record, theirs: &Record) -> bool {
     ours.lineage.version > theirs.lineage.version
+        && theirs.health != Health::Revoked // F038
         && (ours.lineage.id == theirs.lineage.id || issued_at(ours) > issued_at(theirs))
 }
 
