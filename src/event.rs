@@ -97,15 +97,16 @@ impl Announcer {
         Events(self.sender.subscribe())
     }
 
-    /// Tells everybody. Never blocks, and nobody has to listen.
+    /// Tells everybody; nobody has to listen. To be called with no lock held: a `tracing` subscriber runs here.
     pub(crate) fn announce(&self, event: Event) {
+        // F010: a subscriber that panics must not end the refresh that it is told of.
         #[cfg(feature = "tracing")]
-        match &event {
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match &event {
             Event::Refreshed { .. } | Event::Adopted { .. } | Event::InstanceMoved { .. } => {
                 tracing::info!(connection = %self.connection, "{event}");
             }
             _ => tracing::warn!(connection = %self.connection, "{event}"),
-        }
+        }));
         #[cfg(not(feature = "tracing"))]
         let _ = &self.connection;
         let _ = self.sender.send(event);

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tower::{Layer, ServiceExt, limit::ConcurrencyLimit, service_fn};
 use tower_salesforce_auth::{
     AuthError, AuthErrorKind, Diagnosis, NotResendable, Outcome, SalesforceAuthLayer, Session, replay,
+    store::{MemoryStore, SharedStore},
 };
 
 const HERD: usize = 10_000;
@@ -96,6 +97,82 @@ async fn f176_a_failing_token_endpoint_is_asked_once_a_back_off_step() {
         assert_eq!(org.token_requests(), 1 + step);
         tokio::time::advance(Duration::from_secs(16 * 60)).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f176_a_token_that_is_refused_young_backs_off_too_when_its_refresh_fails() {
+    let org = Org::new();
+    let service = SalesforceAuthLayer::new(org.session()).layer(org.api());
+    service.clone().oneshot(get("/warm")).await.unwrap();
+    org.expire(); // at once: a reason for doubt
+    org.script([Token::Answer(429, "")]);
+    for _ in 0..10 {
+        let response = service.clone().oneshot(get("/r")).await.unwrap();
+        let outcome = Diagnosis::of(&response).unwrap().outcome();
+        assert!(matches!(outcome, Outcome::RefreshFailed(_)), "{outcome:?}");
+    }
+    assert_eq!(org.token_requests(), 2);
+    // The back-off is over in a moment, and no cool-down has begun.
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(service.oneshot(get("/r")).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(org.token_requests(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f174_a_path_that_is_always_refused_does_not_refresh_for_ever_because_others_succeed() {
+    let org = Org::new();
+    org.refuse_path("/bad");
+    let service = SalesforceAuthLayer::new(org.session()).layer(org.api());
+    service.clone().oneshot(get("/warm")).await.unwrap();
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    for _ in 0..600 {
+        // Each refresh ends the session before it, so that the good requests under way are refused and sent again.
+        let mut calls = Vec::new();
+        let gate = org.hold_api();
+        let sent = org.api_requests();
+        for path in ["/good/1", "/bad", "/good/2"] {
+            calls.push(tokio::spawn(service.clone().oneshot(get(path))));
+        }
+        while org.api_requests() < sent + 3 {
+            tokio::task::yield_now().await;
+        }
+        org.open_api(gate);
+        let statuses: Vec<_> =
+            join_all(calls).await.into_iter().map(|call| call.unwrap().unwrap().status().as_u16()).collect();
+        assert_eq!(statuses, [200, 401, 200]);
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    let refreshes = org.token_requests() - 1;
+    assert!((1..=10).contains(&refreshes), "{refreshes} refreshes in 10 min");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_that_end_again_and_again_are_refreshed_each_time_at_once() {
+    let org = Org::new();
+    let service = SalesforceAuthLayer::new(org.session()).layer(org.api());
+    service.clone().oneshot(get("/warm")).await.unwrap();
+    for round in 1..=20 {
+        org.expire();
+        for response in join_all((0..50).map(|_| service.clone().oneshot(get("/r")))).await {
+            assert_eq!(response.unwrap().status(), StatusCode::OK, "round {round}");
+        }
+        assert_eq!(org.token_requests(), 1 + round);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_sessions_on_one_store_do_not_hammer_an_endpoint_that_fails() {
+    let (org, store) = (Org::new(), SharedStore::new(MemoryStore::volatile()));
+    let sessions: Vec<_> = (0..100).map(|_| org.builder().store(store.clone()).build().unwrap()).collect();
+    org.script(std::iter::repeat_n(Token::Answer(429, ""), 10_000));
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(300) {
+        let errors = join_all(sessions.iter().map(Session::access_token)).await;
+        assert!(errors.into_iter().all(|error| error.is_err_and(|error| error.is_transient())));
+        tokio::time::advance(Duration::from_millis(100)).await;
+    }
+    let requests = org.token_requests();
+    assert!((10..=100).contains(&requests), "{requests} token requests in 5 min");
 }
 
 #[tokio::test(start_paused = true)]

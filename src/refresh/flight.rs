@@ -13,7 +13,7 @@ use super::{
 use crate::{
     BoxError,
     clock::{self, Instant},
-    error::printable,
+    error::{AuthErrorKind, printable},
     grant::DynGrant,
     instance_url::HostPolicy,
     secret::Secret,
@@ -51,7 +51,7 @@ pub(crate) trait Witness: Send + Sync {
     fn release(&self);
 }
 
-/// How a flight ended, with the last error that was met on the way.
+/// How a flight ended, with the error behind it.
 pub(crate) struct Landed {
     pub(crate) finish: Finish,
     pub(crate) source: Option<BoxError>,
@@ -61,17 +61,18 @@ impl Crew {
     /// Flies one refresh to its end.
     pub(crate) async fn fly(&self, terms: Terms, witness: &dyn Witness) -> Landed {
         let mut refresh = Refresh::new(terms);
-        let mut source = None;
+        // Kept apart: an error of the store that passed is not why the token endpoint refused.
+        let (mut of_store, mut of_endpoint) = (None, None);
         let mut input = Input::Started;
         loop {
             input = match refresh.step(self.now(), input) {
-                Action::Load => Input::Loaded(self.load(&mut source).await),
+                Action::Load => Input::Loaded(self.load(&mut of_store).await),
                 Action::Swap { expected, record } => {
-                    Input::Swapped(self.swap(expected, &record, &mut source).await)
+                    Input::Swapped(self.swap(expected, &record, &mut of_store).await)
                 }
                 Action::Exchange { refresh_token } => {
                     let parent = refresh.parent().cloned();
-                    Input::Exchanged(self.exchange(refresh_token, parent, &mut source).await)
+                    Input::Exchanged(self.exchange(refresh_token, parent, &mut of_endpoint).await)
                 }
                 Action::Wait(pause) => {
                     tokio::time::sleep(pause).await;
@@ -92,7 +93,11 @@ impl Crew {
                     Input::Done
                 }
                 Action::Finish(finish) => {
-                    let source = source.filter(|_| finish.result.is_err());
+                    let source = match finish.result.as_ref().err().map(|failure| failure.kind) {
+                        Some(AuthErrorKind::StoreUnavailable | AuthErrorKind::StoreCorrupt) => of_store,
+                        Some(_) => of_endpoint,
+                        None => None,
+                    };
                     return Landed { finish: *finish, source };
                 }
             };

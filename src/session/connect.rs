@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Session;
 use crate::{
+    clock,
     error::{AuthError, AuthErrorKind},
     refresh::{
         admit,
@@ -13,13 +14,15 @@ use crate::{
     },
     store::StoreErrorKind,
     token::Lineage,
-    token_endpoint::TokenResponse,
+    token_endpoint::{TokenError, TokenResponse},
 };
 
 /// How often a swap that others interfere with is tried again: each conflict means that somebody else got further.
 const SWAP_TRIES: u32 = 8;
-/// A flight that is under way ends within its own limits; revoking waits so long for it.
+/// A refresh that is under way ends within its own limits; revoking waits so long for it.
 const FLIGHT_LIMIT: Duration = Duration::from_secs(20);
+/// How often the record is read while another process refreshes.
+const CLAIM_POLL: Duration = Duration::from_millis(250);
 
 /// A fresh consent, ready for [`Session::reconnect`].
 #[derive(Debug)]
@@ -110,7 +113,8 @@ impl Session {
     }
 
     /// Revokes the connection at Salesforce, then marks its record, so that no process brings it back. A refresh under
-    /// way is waited for. Only [`reconnect`](Self::reconnect) or a newly configured refresh token begins anew.
+    /// way, here or in another process, is waited for up to 20 s, so that it is its refresh token that is revoked. Only
+    /// [`reconnect`](Self::reconnect) or a newly configured refresh token begins anew.
     ///
     /// # Errors
     ///
@@ -122,34 +126,53 @@ impl Session {
         if let Some(mut seat) = seat {
             let _ = tokio::time::timeout(FLIGHT_LIMIT, async { while seat.changed().await.is_ok() {} }).await;
         }
-        let loaded = shared.crew.load(&mut None).await.map_err(|fault| store_error(fault.kind))?;
-        let Some(seen) = loaded else { return Ok(()) };
-        let record = seen.record;
-        let access = record.tokens.as_ref().map(|tokens| &tokens.access_token);
-        if let Some(token) = record.refresh_token.as_ref().or(access) {
-            // Revoking a refresh token ends its access tokens too.
-            shared.crew.endpoint.revoke(token).await.map_err(|error| {
-                AuthError::new(AuthErrorKind::TokenEndpointUnavailable, "the connection could not be revoked")
-                    .with_source(error)
-            })?;
+        let patience = clock::now() + FLIGHT_LIMIT;
+        let mut seen = self.load().await?;
+        for _ in 0..SWAP_TRIES {
+            // Another process is about to store a newer refresh token, and would be left alone with it.
+            while shared.rotating
+                && clock::now() < patience
+                && seen.as_ref().is_some_and(|seen| is_claimed(seen))
+            {
+                tokio::time::sleep(CLAIM_POLL).await;
+                seen = self.load().await?;
+            }
+            let Some(record) = self.newest(seen.as_deref()) else { return Ok(()) };
+            let access = record.tokens.as_ref().map(|tokens| &tokens.access_token);
+            if let Some(token) = record.refresh_token.as_ref().or(access) {
+                // Revoking a refresh token ends its access tokens too.
+                shared.crew.endpoint.revoke(token).await.map_err(not_revoked)?;
+            }
+            let tombstone = Record {
+                lineage: record.lineage.child(),
+                refresh_token: None,
+                tokens: None,
+                health: Health::Revoked,
+                ..record.unclaimed(None)
+            };
+            // A conflict may have brought another refresh token, which must be revoked as well.
+            if self.write(&mut seen, &tombstone).await? {
+                let mut state = shared.state();
+                state.known = Some(tombstone);
+                state.dirty = false;
+                shared.withdraw(&mut state);
+                return Ok(());
+            }
         }
-        let stored = self
-            .rewrite(|seen| {
-                let current = seen.map_or(&record, |seen| &seen.record);
-                Ok(Record {
-                    lineage: current.lineage.child(),
-                    refresh_token: None,
-                    tokens: None,
-                    health: Health::Revoked,
-                    ..current.unclaimed(None)
-                })
-            })
-            .await?;
-        let mut state = shared.state();
-        state.known = Some(stored);
-        state.dirty = false;
-        shared.withdraw(&mut state);
-        Ok(())
+        Err(store_error(StoreErrorKind::Unavailable))
+    }
+
+    async fn load(&self) -> Result<Option<Box<Seen>>, AuthError> {
+        self.0.crew.load(&mut None).await.map_err(|fault| store_error(fault.kind))
+    }
+
+    /// What is stored or, if that is older or nothing at all, what this process holds.
+    fn newest(&self, seen: Option<&Seen>) -> Option<Record> {
+        let state = self.0.state();
+        match (seen, &state.known) {
+            (Some(seen), known) if !state.dirty || known.is_none() => Some(seen.record.clone()),
+            (_, known) => known.clone(),
+        }
     }
 
     /// Replaces the stored record by what `next` makes of it, and does so again when others interfere.
@@ -157,25 +180,42 @@ impl Session {
         &self,
         mut next: impl FnMut(Option<&Seen>) -> Result<Record, AuthError>,
     ) -> Result<Record, AuthError> {
-        let crew = &self.0.crew;
-        let mut seen = crew.load(&mut None).await.map_err(|fault| store_error(fault.kind))?;
+        let mut seen = self.load().await?;
         for _ in 0..SWAP_TRIES {
             let record = next(seen.as_deref())?;
-            let expected = seen.as_ref().map(|seen| seen.revision);
-            match crew.swap(expected, &record, &mut None).await {
-                Ok(SwapOutcome::Applied(_)) => return Ok(record),
-                Ok(SwapOutcome::Conflict(theirs)) => seen = theirs,
-                Err(fault) => {
-                    // Perhaps it was written nevertheless.
-                    seen = crew.load(&mut None).await.map_err(|_| store_error(fault.kind))?;
-                    if seen.as_ref().is_some_and(|seen| seen.record == record) {
-                        return Ok(record);
-                    }
-                }
+            if self.write(&mut seen, &record).await? {
+                return Ok(record);
             }
         }
         Err(store_error(StoreErrorKind::Unavailable))
     }
+
+    /// Writes `record` over what was `seen`. `false` if it is not there in the end; then `seen` is what is.
+    async fn write(&self, seen: &mut Option<Box<Seen>>, record: &Record) -> Result<bool, AuthError> {
+        let crew = &self.0.crew;
+        let expected = seen.as_ref().map(|seen| seen.revision);
+        match crew.swap(expected, record, &mut None).await {
+            Ok(SwapOutcome::Applied(_)) => Ok(true),
+            Ok(SwapOutcome::Conflict(theirs)) => {
+                *seen = theirs;
+                Ok(false)
+            }
+            Err(fault) => {
+                // Perhaps it was written nevertheless.
+                *seen = crew.load(&mut None).await.map_err(|_| store_error(fault.kind))?;
+                Ok(seen.as_ref().is_some_and(|seen| seen.record == *record))
+            }
+        }
+    }
+}
+
+fn is_claimed(seen: &Seen) -> bool {
+    seen.record.standing_claim().is_some()
+}
+
+fn not_revoked(error: TokenError) -> AuthError {
+    AuthError::new(AuthErrorKind::TokenEndpointUnavailable, "the connection could not be revoked; try again")
+        .with_source(error)
 }
 
 fn unusable(unfit: admit::Unfit) -> AuthError {
@@ -186,9 +226,10 @@ fn unusable(unfit: admit::Unfit) -> AuthError {
 
 fn store_error(kind: StoreErrorKind) -> AuthError {
     match kind {
-        StoreErrorKind::Corrupt => {
-            AuthError::new(AuthErrorKind::StoreCorrupt, "the stored record cannot be read")
-        }
+        StoreErrorKind::Corrupt => AuthError::new(
+            AuthErrorKind::StoreCorrupt,
+            "the stored record cannot be read; restore it or remove it",
+        ),
         _ => AuthError::new(AuthErrorKind::StoreUnavailable, "the token store cannot be used now"),
     }
 }

@@ -69,12 +69,15 @@ impl Session {
     ///
     /// When the refresh fails; everyone who waited for it gets the same error.
     pub async fn refresh(&self) -> Result<AccessToken, AuthError> {
-        let seat = self.0.board(&mut self.0.state(), true)?;
+        let seat = {
+            let mut state = self.0.state();
+            self.0.board(&mut state, true)?.depart(state)
+        };
         self.0.seated(seat).await.map(|live| AccessToken::of(&live))
     }
 
-    /// Refuses new refreshes from now on and waits for the one under way, at most for `deadline`. The current token
-    /// goes on being served; other clones of the session are closed with it.
+    /// Refuses new refreshes from now on, waits for the one under way and stores what is not stored yet, at most for
+    /// `deadline`. The current token goes on being served; other clones of the session are closed with it.
     ///
     /// # Errors
     ///
@@ -84,7 +87,11 @@ impl Session {
         let seat = {
             let mut state = self.0.state();
             state.closed = true;
-            state.flight.clone()
+            if state.flight.is_none() && !state.dirty {
+                return Ok(());
+            }
+            // F013: a flight that ended early may have left a token set behind.
+            self.0.flush(&mut state).ok().map(|boarding| boarding.depart(state))
         };
         if let Some(mut seat) = seat {
             // The sender is dropped when the flight has landed, after an early release too.
@@ -181,10 +188,10 @@ impl Session {
         Box::pin(async move {
             let seat = {
                 let mut state = shared.state();
-                match &state.live {
-                    Some(live) => return Ok(Arc::clone(live)),
-                    None => shared.board(&mut state, false)?,
+                if let Some(live) = &state.live {
+                    return Ok(Arc::clone(live));
                 }
+                shared.board(&mut state, false)?.depart(state)
             };
             shared.seated(seat).await
         })

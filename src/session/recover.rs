@@ -76,11 +76,9 @@ impl Shared {
             return Now::Not(diagnosis::Outcome::CoolingDown { retry_after });
         }
         match self.board(&mut state, false) {
-            Ok(seat) => {
-                if !joins && is_suspicious(refused) {
-                    cool_down(&mut state);
-                }
-                Now::Wait(seat)
+            Ok(boarding) => {
+                state.doubtful |= !joins && is_suspicious(refused);
+                Now::Wait(boarding.depart(state))
             }
             Err(error) => Now::Not(diagnosis::Outcome::RefreshFailed(error)),
         }
@@ -127,26 +125,34 @@ impl Shared {
         let mut state = self.state();
         match refusal {
             None => {
-                live.accept();
-                state.cool_down.end();
+                let_in(&mut state, live);
                 None
             }
             Some(refusal) if !may_refresh(refusal.verdict) => {
                 // The new session was let in, unless nobody was there to look at it.
                 if refusal.verdict != Verdict::OrgUnavailable {
-                    live.accept();
-                    state.cool_down.end();
+                    let_in(&mut state, live);
                 }
                 Some(diagnosis(refusal, live, diagnosis::Outcome::RefusedOtherwise))
             }
             Some(refusal) => {
                 let newest = state.live.as_ref().is_none_or(|newest| newest.generation == live.generation);
-                if newest {
+                // Many resends report one refresh: the first counts.
+                if newest && state.refused_again.replace(live.generation) != Some(live.generation) {
                     cool_down(&mut state);
                 }
                 Some(diagnosis(refusal, live, diagnosis::Outcome::RefusedAgain))
             }
         }
+    }
+}
+
+/// Notes that a resend's token was accepted: the refresh helped.
+fn let_in(state: &mut State, live: &Live) {
+    live.accept();
+    // Where the same token is refused to another request, the next refresh would not help that one either.
+    if state.refused_again != Some(live.generation) {
+        state.cool_down.end();
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -60,11 +59,19 @@ pub(super) struct State {
     /// Whether `known` is not in the store yet.
     pub(super) dirty: bool,
     pub(super) flight: Option<Seat>,
+    /// Whether there is reason to doubt that the flight under way will help.
+    pub(super) doubtful: bool,
     pub(super) cool_down: CoolDown,
+    /// The generation whose resend was refused: another request's success with it says nothing new.
+    pub(super) refused_again: Option<Generation>,
     pub(super) closed: bool,
+    /// What is to be announced once the lock is free.
+    outbox: Vec<Event>,
     /// The largest generation ever published: generations never go backwards, also over a time without a token.
     last_generation: u64,
     failures: u32,
+    /// Whether a person was asked to connect again.
+    asked_for_person: bool,
     last_failure: Option<(AuthError, Instant)>,
     watch: Option<Watch>,
     own_not_before: Option<u64>,
@@ -105,29 +112,41 @@ impl Shared {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Joins the flight that is under way, or starts one. With `force` a pause after an earlier failure is skipped.
-    pub(super) fn board(self: &Arc<Self>, state: &mut State, force: bool) -> Result<Seat, AuthError> {
+    /// Books a place in the flight that is under way, or in a new one. With `force` a pause after an earlier failure is
+    /// skipped.
+    pub(super) fn board(self: &Arc<Self>, state: &mut State, force: bool) -> Result<Boarding, AuthError> {
         if self.is_flying_here() {
             let message = "the token request goes through the layer that waits for it; \
                            give the session a transport of its own";
             return Err(AuthError::new(AuthErrorKind::Recursion, message)); // F018
         }
         if let Some(seat) = &state.flight {
-            return Ok(seat.clone());
+            return Ok(Boarding { seat: seat.clone(), departure: None });
         }
         if state.closed {
             return Err(shutting_down("the session is closed"));
         }
         if let Some((failure, until)) = &state.last_failure
+            && let Some(rest) = until.checked_duration_since(clock::now()).filter(|rest| !rest.is_zero())
             && !force
-            && *until > clock::now()
         {
-            return Err(failure.clone());
+            let retry_after = failure.retry_after().map(|_| rest);
+            return Err(failure.clone().with_retry_after(retry_after)); // F181
         }
-        self.take_off(state)
+        let rejected = state.live.as_ref().and(state.served);
+        self.book(state, rejected)
     }
 
-    fn take_off(self: &Arc<Self>, state: &mut State) -> Result<Seat, AuthError> {
+    /// Books the flight that stores what is not stored yet, unless one is under way. What it stores is good to serve,
+    /// so that it asks for nothing.
+    pub(super) fn flush(self: &Arc<Self>, state: &mut State) -> Result<Boarding, AuthError> {
+        match &state.flight {
+            Some(seat) => Ok(Boarding { seat: seat.clone(), departure: None }),
+            None => self.book(state, None),
+        }
+    }
+
+    fn book(self: &Arc<Self>, state: &mut State, rejected: Option<Lineage>) -> Result<Boarding, AuthError> {
         let runtime = match &self.runtime {
             Some(runtime) => runtime.clone(),
             None => Handle::try_current().map_err(|_| shutting_down("a refresh needs a tokio runtime"))?,
@@ -138,7 +157,7 @@ impl Shared {
             rotating: self.rotating,
             known: state.known.clone(),
             dirty: state.dirty,
-            rejected: state.live.as_ref().and(state.served),
+            rejected,
             watch: state.watch,
             own_not_before: state.own_not_before,
             idle_claim: state.idle_claim,
@@ -147,14 +166,9 @@ impl Shared {
         };
         let (sender, seat) = watch::channel(None);
         state.flight = Some(seat.clone());
+        state.doubtful = false;
         let landing = Landing { shared: Arc::clone(self), sender: Some(sender) };
-        let id = self.identity();
-        // Dropping the join handle detaches the task: no caller can cancel it (F001, F003).
-        drop(runtime.spawn(FLYING.scope(id, async move {
-            let landed = landing.shared.crew.fly(terms, &landing).await;
-            landing.land(landed);
-        })));
-        Ok(seat)
+        Ok(Boarding { seat, departure: Some(Departure { runtime, landing, terms }) })
     }
 
     fn identity(self: &Arc<Self>) -> usize {
@@ -189,7 +203,7 @@ impl Shared {
         if let Some(before) = &state.live
             && before.tokens.instance_url != live.tokens.instance_url
         {
-            self.announcer.announce(Event::InstanceMoved {
+            state.outbox.push(Event::InstanceMoved {
                 from: before.tokens.instance_url.clone(),
                 to: live.tokens.instance_url.clone(),
             });
@@ -214,20 +228,41 @@ impl Shared {
         state.dirty = false;
         state.succeed();
         state.cool_down.end();
-        self.publish(&mut state, record)
+        let outcome = self.publish(&mut state, record);
+        self.announce(state);
+        outcome
+    }
+
+    /// Serves what a flight brought: its own, or another process's.
+    fn arrive(&self, state: &mut State, record: Record, own: bool) -> Outcome {
+        let before = state.last_generation;
+        let live = self.publish(state, record)?;
+        if live.generation.0 > before {
+            let generation = live.generation;
+            state.outbox.push(if own {
+                Event::Refreshed { generation }
+            } else {
+                Event::Adopted { generation }
+            });
+        }
+        if std::mem::take(&mut state.doubtful) {
+            // Now and not when the refresh began: one that fails has its own pause.
+            state.cool_down.begin(clock::now(), &mut Entropy::from_system());
+        }
+        Ok(live)
     }
 
     fn landed_fresh(&self, state: &mut State, fresh: Fresh) -> Outcome {
-        let before = state.last_generation;
-        let live = self.publish(state, fresh.record)?;
+        let live = self.arrive(state, fresh.record, fresh.own)?;
         state.succeed();
-        if live.generation.0 > before {
-            let generation = live.generation;
-            let event =
-                if fresh.own { Event::Refreshed { generation } } else { Event::Adopted { generation } };
-            self.announcer.announce(event);
-        }
         Ok(live)
+    }
+
+    /// Unlocks, then tells what happened: listeners and subscribers are others' code (F010).
+    fn announce(&self, mut state: MutexGuard<'_, State>) {
+        let outbox = std::mem::take(&mut state.outbox);
+        drop(state);
+        outbox.into_iter().for_each(|event| self.announcer.announce(event));
     }
 
     fn landed_short(
@@ -239,25 +274,24 @@ impl Shared {
         if let Some(record) = failure.record {
             state.known = Some(record);
         }
-        let mut error = AuthError::new(failure.kind, failure.message).with_retry_after(Some(failure.pause));
+        let retry_after = failure.kind.is_transient().then_some(failure.pause);
+        let mut error = AuthError::new(failure.kind, failure.message).with_retry_after(retry_after);
         if let Some(source) = source {
             error = error.with_source(source);
         }
         let error = error.diagnosed(state.live.as_ref().map(|live| live.generation));
-        let latched = matches!(failure.kind, AuthErrorKind::ReauthorisationRequired | AuthErrorKind::Revoked);
-        let known_already =
-            latched && state.last_failure.as_ref().is_some_and(|(last, _)| last.kind() == failure.kind);
         if failure.kind == AuthErrorKind::Revoked {
             self.withdraw(state);
         }
         state.failures = state.failures.saturating_add(1);
         state.last_failure = Some((error.clone(), clock::now() + failure.pause));
-        if !known_already {
-            self.announcer.announce(if latched {
-                Event::ReauthorisationRequired(error.clone())
-            } else {
-                Event::RefreshFailed(error.clone())
-            });
+        match failure.kind {
+            AuthErrorKind::ReauthorisationRequired | AuthErrorKind::Revoked => {
+                if !std::mem::replace(&mut state.asked_for_person, true) {
+                    state.outbox.push(Event::ReauthorisationRequired(error.clone()));
+                }
+            }
+            _ => state.outbox.push(Event::RefreshFailed(error.clone())),
         }
         error
     }
@@ -267,6 +301,7 @@ impl State {
     fn succeed(&mut self) {
         self.failures = 0;
         self.last_failure = None;
+        self.asked_for_person = false;
         self.watch = None;
     }
 }
@@ -277,6 +312,36 @@ impl fmt::Debug for Shared {
             .field("crew", &self.crew)
             .field("generation", &self.generation())
             .finish_non_exhaustive()
+    }
+}
+
+/// A place in a flight, which may be yet to start.
+#[must_use = "a new flight starts when it departs"]
+pub(super) struct Boarding {
+    seat: Seat,
+    departure: Option<Departure>,
+}
+
+struct Departure {
+    runtime: Handle,
+    landing: Landing,
+    terms: Terms,
+}
+
+impl Boarding {
+    /// Takes the seat. A new flight starts now, with the state unlocked: a runtime that is shutting down drops the task
+    /// at once, and its landing locks the state.
+    pub(super) fn depart(self, state: MutexGuard<'_, State>) -> Seat {
+        drop(state);
+        if let Some(Departure { runtime, landing, terms }) = self.departure {
+            let id = landing.shared.identity();
+            // Dropping the join handle detaches the task: no caller can cancel it (F001, F003).
+            drop(runtime.spawn(FLYING.scope(id, async move {
+                let landed = landing.shared.crew.fly(terms, &landing).await;
+                landing.land(landed);
+            })));
+        }
+        self.seat
     }
 }
 
@@ -296,14 +361,14 @@ impl Landing {
         state.dirty = finish.dirty;
         if finish.seed_ignored && !state.seed_ignored {
             state.seed_ignored = true;
-            self.shared.announcer.announce(Event::SeedIgnored);
+            state.outbox.push(Event::SeedIgnored);
         }
         let outcome = match finish.result {
             Ok(fresh) => self.shared.landed_fresh(&mut state, fresh),
             Err(failure) => Err(self.shared.landed_short(&mut state, failure, source)),
         };
         state.flight = None;
-        drop(state);
+        self.shared.announce(state);
         if let Some(sender) = self.sender.take() {
             sender.send_replace(Some(outcome));
         }
@@ -320,9 +385,9 @@ impl Witness for Landing {
     fn release(&self) {
         let mut state = self.shared.state();
         let Some(record) = state.known.clone() else { return };
-        self.shared.announcer.announce(Event::CommitDelayed);
-        let outcome = self.shared.publish(&mut state, record);
-        drop(state);
+        state.outbox.push(Event::CommitDelayed);
+        let outcome = self.shared.arrive(&mut state, record, true);
+        self.shared.announce(state);
         if let Some(sender) = &self.sender {
             sender.send_replace(Some(outcome));
         }
@@ -339,7 +404,7 @@ impl Drop for Landing {
         } else {
             shutting_down("the runtime is shutting down")
         };
-        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.shared.state().flight = None));
+        self.shared.state().flight = None;
         sender.send_replace(Some(Err(error)));
     }
 }

@@ -70,6 +70,10 @@ struct State {
     /// The API's answer to everything, instead of asking whether the token is alive.
     api_answer: Option<(u16, &'static str)>,
     seen: Vec<Seen>,
+    /// The forms that the token and the revocation endpoint were sent.
+    forms: Vec<String>,
+    answers_revocations: bool,
+    refused_path: Option<&'static str>,
 }
 
 #[derive(Clone)]
@@ -153,6 +157,17 @@ impl Org {
         gate
     }
 
+    /// Lets everything through that `hold_api` holds, and holds no more.
+    pub fn open_api(&self, gate: Arc<Semaphore>) {
+        *self.api_gate.lock().unwrap() = None;
+        gate.add_permits(1_000_000);
+    }
+
+    /// This path is refused like an expired session, whatever the token.
+    pub fn refuse_path(&self, path: &'static str) {
+        self.state.lock().unwrap().refused_path = Some(path);
+    }
+
     pub fn token_requests(&self) -> usize {
         self.token_requests.load(Ordering::SeqCst)
     }
@@ -183,6 +198,15 @@ impl Org {
         self.state.lock().unwrap().seen.clone()
     }
 
+    pub fn forms(&self) -> Vec<String> {
+        self.state.lock().unwrap().forms.clone()
+    }
+
+    /// Revocations succeed from now on, and take no answer from the script.
+    pub fn answer_revocations(&self) {
+        self.state.lock().unwrap().answers_revocations = true;
+    }
+
     fn answer_token_request(&self, form: &str) -> Result<Response<Full<Bytes>>, BoxError> {
         let presented = form
             .split('&')
@@ -190,6 +214,9 @@ impl Org {
             .map(str::to_owned)
             .unwrap_or_default();
         let mut state = self.state.lock().unwrap();
+        if state.answers_revocations && form.starts_with("token=") {
+            return Ok(json(200, String::new()));
+        }
         let turn = state.token_script.pop_front().unwrap_or(Token::Patched(serde_json::json!({})));
         let patch = match turn {
             Token::Answer(status, body) => return Ok(json(status, body.to_owned())),
@@ -267,6 +294,7 @@ impl Service<Request<Full<Bytes>>> for TokenTransport {
         Box::pin(async move {
             org.token_requests.fetch_add(1, Ordering::SeqCst);
             let form = request.into_body().collect().await?.to_bytes();
+            org.state.lock().unwrap().forms.push(String::from_utf8(form.to_vec())?);
             let delay = *org.token_delay.lock().unwrap();
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
@@ -316,7 +344,10 @@ impl Service<Request<Full<Bytes>>> for Api {
                 headers: head.headers,
                 body: body.to_bytes(),
             });
+            let refused =
+                state.refused_path.is_some_and(|path| state.seen.last().unwrap().uri.path() == path);
             let answer = match state.api_answer {
+                _ if refused => json(401, EXPIRED.to_owned()),
                 Some((status, body)) => json(status, body.to_owned()),
                 None if bearer.is_some() && bearer == state.alive => {
                     json(200, format!(r#"{{"token":"{}"}}"#, state.issued))

@@ -1,7 +1,7 @@
 //! A store that a test can look into.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
@@ -12,11 +12,15 @@ use tower_salesforce_auth::store::{
 /// A memory store that counts, can be down, and can panic.
 #[derive(Clone, Default)]
 pub struct Probe {
-    pub inner: Arc<MemoryStore>,
+    pub inner: Arc<Mutex<Arc<MemoryStore>>>,
     pub loads: Arc<AtomicUsize>,
     pub applied: Arc<AtomicUsize>,
     pub down: Arc<AtomicBool>,
     pub panics: Arc<AtomicBool>,
+    /// So many loads fail.
+    pub hiccups: Arc<AtomicUsize>,
+    /// Whether it hints at a change at any time.
+    pub hints: Arc<AtomicBool>,
 }
 
 impl Probe {
@@ -24,9 +28,15 @@ impl Probe {
         self.applied.load(Ordering::SeqCst)
     }
 
+    /// Loses all records.
+    pub fn forget(&self) {
+        *self.inner.lock().unwrap() = Arc::default();
+    }
+
     pub async fn record(&self) -> String {
         let key = StoreKey::new("acme", "refresh_token");
-        let stored = self.inner.load(&key).await.unwrap().expect("a record");
+        let inner = self.inner.lock().unwrap().clone();
+        let stored = inner.load(&key).await.unwrap().expect("a record");
         String::from_utf8(stored.bytes).unwrap()
     }
 }
@@ -34,10 +44,13 @@ impl Probe {
 impl TokenStore for Probe {
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
         self.loads.fetch_add(1, Ordering::SeqCst);
-        if self.down.load(Ordering::SeqCst) {
+        let hiccup =
+            self.hiccups.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+        if hiccup || self.down.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("down"));
         }
-        self.inner.load(key).await
+        let inner = self.inner.lock().unwrap().clone();
+        inner.load(key).await
     }
 
     async fn compare_and_swap(
@@ -50,9 +63,16 @@ impl TokenStore for Probe {
         if self.down.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("down"));
         }
-        let swap = self.inner.compare_and_swap(key, expected, record).await?;
+        let inner = self.inner.lock().unwrap().clone();
+        let swap = inner.compare_and_swap(key, expected, record).await?;
         self.applied.fetch_add(usize::from(matches!(swap, Swap::Applied(_))), Ordering::SeqCst);
         Ok(swap)
+    }
+
+    async fn changed(&self, _key: &StoreKey) {
+        if !self.hints.load(Ordering::SeqCst) {
+            std::future::pending().await
+        }
     }
 
     fn capabilities(&self) -> Capabilities {

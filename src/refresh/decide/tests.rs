@@ -3,7 +3,16 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::{instance_url::InstanceUrl, refresh::record::Seeds};
+use crate::{
+    instance_url::InstanceUrl,
+    refresh::{
+        backoff::Entropy,
+        record::{Binding, Reauthorise, Seeds},
+    },
+    secret::Secret,
+    store::Revision,
+    token::TokenSet,
+};
 
 /// What the world does with one store operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +41,10 @@ struct World {
     log: Vec<&'static str>,
     swaps: Vec<Record>,
     held: Option<Record>,
+    /// How long a token request takes.
+    exchange: Duration,
+    /// What somebody else writes while one is under way.
+    meanwhile_exchanging: Option<Record>,
     fault: Option<Fault>,
 }
 
@@ -61,6 +74,8 @@ impl World {
             log: Vec::new(),
             swaps: Vec::new(),
             held: None,
+            exchange: Duration::ZERO,
+            meanwhile_exchanging: None,
             fault: None,
         }
     }
@@ -134,6 +149,10 @@ impl World {
                 }
                 Action::Exchange { refresh_token } => {
                     self.log.push("exchange");
+                    self.pass(self.exchange);
+                    if let Some(record) = self.meanwhile_exchanging.take() {
+                        self.put(record);
+                    }
                     self.presented.push(refresh_token.map_or("-".into(), |token| token.expose().into()));
                     Input::Exchanged(self.answers.pop_front().expect("no token request was expected"))
                 }
@@ -372,7 +391,10 @@ fn f046_a_claim_seen_unchanged_is_superseded_after_the_wait_out_and_not_sooner()
             }
         }
     };
-    assert!(served_at >= WAIT_OUT_ROTATING && served_at < WAIT_OUT_ROTATING + Duration::from_secs(2));
+    assert!(
+        served_at >= sending::WAIT_OUT_ROTATING
+            && served_at < sending::WAIT_OUT_ROTATING + Duration::from_secs(2)
+    );
     let claims: Vec<_> = world.swaps.iter().filter_map(|record| record.claim).collect();
     assert_eq!(claims.iter().map(|claim| claim.attempt).collect::<Vec<_>>(), [1]);
     assert_eq!(world.presented, ["r1"]);
@@ -391,7 +413,7 @@ fn f023_an_unknown_outcome_keeps_the_claim_and_is_not_repeated_before_the_wait_o
     assert_eq!((world.waits, world.presented.len()), (waits, 1));
 
     // After the wait-out one more request; its definite refusal means that the rotated token was lost.
-    world.pass(WAIT_OUT_ROTATING);
+    world.pass(sending::WAIT_OUT_ROTATING);
     let mut world = world.answering([failed(TokenErrorKind::Reauthorise)]);
     let last = world.fly(terms);
     assert_eq!(failure(&last).kind, AuthErrorKind::ReauthorisationRequired);
@@ -794,4 +816,85 @@ fn a_claim_that_this_process_left_behind_unused_is_taken_over_at_once() {
     // One with an unknown outcome is not.
     let mut world = World::new(Some(alive())).answering([failed(TokenErrorKind::OutcomeUnknown)]);
     assert_eq!(world.fly(refused(&alive())).idle_claim, None);
+}
+
+#[test]
+fn f044_no_request_leaves_later_than_30_s_after_its_claim() {
+    let busy = std::iter::repeat_n(failed(TokenErrorKind::AlreadyProcessing), 3);
+    let mut world = World::new(Some(alive())).answering(busy.chain([granted(2)]));
+    world.exchange = Duration::from_secs(10);
+    assert_eq!(served(&world.fly(refused(&alive()))), "a2");
+    let claims: Vec<_> = world.swaps.iter().map(|record| record.claim.map(|claim| claim.nonce)).collect();
+    assert!(
+        matches!(claims.as_slice(), [Some(first), None, Some(second), None] if first != second),
+        "given up and claimed anew before the fourth request: {claims:?}"
+    );
+}
+
+#[test]
+fn f045_after_invalid_grant_a_claim_that_superseded_this_one_is_waited_for_and_not_latched() {
+    let mut world = World::new(Some(alive()))
+        .answering([failed(TokenErrorKind::Reauthorise)])
+        .after_waits(2, next(&alive(), 2));
+    world.meanwhile_exchanging = Some(alive().claimed(1234, 1));
+    assert_eq!(served(&world.fly(refused(&alive()))), "a2");
+    assert_eq!((world.presented.len(), world.swaps.len()), (1, 1), "the claim, and nothing over theirs");
+}
+
+#[test]
+fn f099_a_refusal_that_the_store_did_not_take_keeps_the_process_from_asking_again() {
+    let mut world = World::new(Some(alive()))
+        .with_store([Store::Fine, Store::Fine, Store::Fine, Store::Down])
+        .answering([failed(TokenErrorKind::Reauthorise)]);
+    let known = failure(&world.fly(refused(&alive()))).record.clone();
+    assert_eq!(world.record().health, Health::Sound);
+    let finish = world.fly(Terms { known, ..refused(&alive()) });
+    assert_eq!(failure(&finish).kind, AuthErrorKind::ReauthorisationRequired);
+    assert_eq!(world.presented.len(), 1);
+    assert!(matches!(world.record().health, Health::Reauthorise(_)), "and the store has it now");
+}
+
+#[test]
+fn f029_what_an_earlier_flight_could_not_store_is_tried_for_as_long_as_it_takes() {
+    let child = next(&alive(), 2);
+    let mut world = World::new(Some(alive())).with_store([Store::Down; 20]);
+    let terms = Terms { known: Some(child.clone()), dirty: true, ..refused(&alive()) };
+    assert_eq!(served(&world.fly(terms)), "a2");
+    assert_eq!(world.log.iter().filter(|entry| **entry == "release").count(), 1);
+    assert_eq!((world.presented.len(), world.record()), (0, &child));
+}
+
+#[test]
+fn f032_of_two_children_of_one_parent_the_newer_stays() {
+    let sibling = |issued_at, n| {
+        alive().child(
+            Some(Secret::new(format!("r{n}"))),
+            Some(TokenSet { issued_at: Some(issued_at), ..tokens(&format!("a{n}")) }),
+        )
+    };
+    for (theirs, stays) in [(0, "a2"), (5, "a8")] {
+        let mut world = World::new(Some(alive())).answering([granted(2)]);
+        world.meanwhile_exchanging = Some(sibling(theirs, 8));
+        assert_eq!(served(&world.fly(refused(&alive()))), stays);
+        let tokens = world.record().tokens.clone().unwrap();
+        assert_eq!(tokens.access_token.expose(), stays);
+    }
+}
+
+#[test]
+fn f038_a_revoked_record_is_not_taken_for_a_rollback() {
+    let revoked = Record {
+        lineage: alive().lineage.child(),
+        health: Health::Revoked,
+        tokens: None,
+        refresh_token: None,
+        ..alive()
+    };
+    let known = next(&next(&alive(), 2), 3);
+    for dirty in [false, true] {
+        let mut world = World::new(Some(revoked.clone()));
+        let finish = world.fly(Terms { dirty, ..refused(&known) });
+        assert_eq!(failure(&finish).kind, AuthErrorKind::Revoked);
+        assert_eq!(*world.record(), revoked);
+    }
 }
