@@ -1,15 +1,6 @@
-//! A real org: `SF_CLIENT_ID=… SF_REFRESH_TOKEN=… cargo run --example hyper_client`.
-//!
-//! | variable | meaning |
-//! |---|---|
-//! | `SF_CLIENT_ID` | the app's consumer key |
-//! | `SF_CLIENT_SECRET` | its consumer secret, for a confidential client |
-//! | `SF_REFRESH_TOKEN` | a refresh token; needed for the first run only, then the store has a newer one |
-//! | `SF_LOGIN_HOST` | `production` (default), `sandbox`, or the org's My Domain |
-//! | `SF_STORE` | the directory of the token store, `tokens` unless given |
-//! | `SF_PATH` | what to get, `/services/data/v65.0/limits` unless given |
+//! A real org, configured by environment variables: `cargo run --example hyper_client` without any lists them.
 
-use std::{env, time::Duration};
+use std::{env, process::ExitCode, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
@@ -23,10 +14,28 @@ use tower_salesforce_auth::{
     store::FileStore,
 };
 
+const USAGE: &str = "\
+usage: SF_CLIENT_ID=<consumer key> SF_REFRESH_TOKEN=<token> cargo run --example hyper_client
+  SF_REFRESH_TOKEN  where the connection begins; later runs go on with the newer one in the store
+  SF_CLIENT_SECRET  consumer secret, for a confidential client
+  SF_LOGIN_HOST     production (default), sandbox, or your My Domain, such as acme.my.salesforce.com
+  SF_STORE          directory of the token store (default: tokens)
+  SF_PATH           what to get (default: /services/data/v65.0/limits)
+Without an org at hand: cargo run --example quickstart";
+
 #[tokio::main]
-async fn main() -> Result<(), BoxError> {
-    let variable =
-        |name: &str| env::var(name).map_err(|_| format!("set {name}, see the head of this example"));
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), BoxError> {
+    let variable = |name: &str| env::var(name).map_err(|_| format!("{name} is not set\n{USAGE}"));
     let client_id = variable("SF_CLIENT_ID")?;
     let client = match env::var("SF_CLIENT_SECRET") {
         Ok(secret) => Client::confidential(client_id, secret),
@@ -51,11 +60,13 @@ async fn main() -> Result<(), BoxError> {
         .service(hyper);
 
     let path = env::var("SF_PATH").unwrap_or_else(|_| "/services/data/v65.0/limits".into());
-    let response = salesforce.oneshot(Request::get(path).body(Full::default())?).await?;
-    println!("{}", response.status());
-    if let Some(diagnosis) = Diagnosis::of(&response) {
+    let result = salesforce.oneshot(Request::get(path).body(Full::default())?).await;
+    // Of an answer that refuses, and of an error of the session.
+    if let Some(diagnosis) = Diagnosis::of_result(&result) {
         eprintln!("{diagnosis}");
     }
+    let response = result?;
+    println!("{}", response.status());
     let body = response.into_body().collect().await?.to_bytes();
     println!("{}", String::from_utf8_lossy(&body));
     session.close(Duration::from_secs(20)).await?;

@@ -12,6 +12,7 @@ use crate::{
 ///
 /// The layer's error type is a `BoxError`, so that it composes with every Tower stack; [`AuthError::find`] picks this
 /// error out of a chain. Cloning shares it: everyone who waited for one refresh gets the same error.
+#[cfg_attr(doc, doc = "\nWhat to do about each kind is on the page [`guide::errors`](crate::guide::errors).")]
 #[derive(Clone)]
 pub struct AuthError(Arc<Inner>);
 

@@ -14,16 +14,19 @@ const BACKLOG: usize = 64;
 #[non_exhaustive]
 pub enum Event {
     /// This process sent a token request and serves what came back.
+    #[non_exhaustive]
     Refreshed {
         /// The number of the new token set.
         generation: Generation,
     },
     /// Another process refreshed; this one serves its token set.
+    #[non_exhaustive]
     Adopted {
         /// The number of the new token set.
         generation: Generation,
     },
     /// The org is at another host now; requests follow.
+    #[non_exhaustive]
     InstanceMoved {
         /// Where it was.
         from: InstanceUrl,

@@ -1,35 +1,4 @@
 //! The layer.
-//!
-//! ```
-//! use std::{convert::Infallible, time::Duration};
-//!
-//! use bytes::Bytes;
-//! use http::{Request, Response};
-//! use http_body_util::Full;
-//! use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
-//! use tower_salesforce_auth::{Diagnosis, SalesforceAuthLayer, Session};
-//!
-//! async fn limits(session: Session) -> Result<(), BoxError> {
-//!     // Any client will do that takes `http` requests and is `Clone`.
-//!     let client = service_fn(|request: Request<Full<Bytes>>| async move {
-//!         assert!(request.headers()["authorization"].is_sensitive());
-//!         Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"{}"))))
-//!     });
-//!     let salesforce = ServiceBuilder::new()
-//!         .timeout(Duration::from_secs(30))
-//!         .layer(SalesforceAuthLayer::new(session))
-//!         .concurrency_limit(20)
-//!         .service(client);
-//!
-//!     let request = Request::get("/services/data/v65.0/limits").body(Full::default())?;
-//!     let response = salesforce.oneshot(request).await?;
-//!     if let Some(diagnosis) = Diagnosis::of(&response) {
-//!         eprintln!("{diagnosis}");
-//!     }
-//!     Ok(())
-//! }
-//! # let _ = limits;
-//! ```
 
 use tower_layer::Layer;
 
@@ -41,6 +10,37 @@ use crate::{request::replay, service::SalesforceAuth, session::Session};
 ///
 /// A layer that is built does nothing: it needs no runtime and spawns nothing. Requests need a tokio runtime with its
 /// timer, for the refresh and for the one second that is spent on a refusal's body at most.
+///
+/// ```
+/// use std::{convert::Infallible, time::Duration};
+///
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+/// use tower_salesforce_auth::{Diagnosis, SalesforceAuthLayer, Session};
+///
+/// async fn limits(session: Session) -> Result<(), BoxError> {
+///     // Any client will do that takes `http` requests and is `Clone`.
+///     let client = service_fn(|request: Request<Full<Bytes>>| async move {
+///         assert!(request.headers()["authorization"].is_sensitive());
+///         Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"{}"))))
+///     });
+///     let salesforce = ServiceBuilder::new()
+///         .timeout(Duration::from_secs(30))
+///         .layer(SalesforceAuthLayer::new(session))
+///         .concurrency_limit(20)
+///         .service(client);
+///
+///     let request = Request::get("/services/data/v65.0/limits").body(Full::default())?;
+///     let response = salesforce.oneshot(request).await?;
+///     if let Some(diagnosis) = Diagnosis::of(&response) {
+///         eprintln!("{diagnosis}");
+///     }
+///     Ok(())
+/// }
+/// # let _ = limits;
+/// ```
 #[derive(Clone, Debug)]
 pub struct SalesforceAuthLayer<R = replay::Cloned> {
     session: Session,

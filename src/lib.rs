@@ -5,9 +5,8 @@
 //! the caller *why* when that does not help.
 //!
 //! ```
-//! # use std::convert::Infallible;
 //! use bytes::Bytes;
-//! use http::{Request, Response};
+//! use http::Request;
 //! use http_body_util::Full;
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_salesforce_auth::{
@@ -60,12 +59,13 @@
 //! | [`Diagnosis`], [`AuthError`], [`Event`] | what went wrong, why, and who must act |
 //! | [`refusal`] | the classifier by itself |
 //! | `testing` | a fake org for your own suites (feature `testing`) |
+//! | [`guide`] | the order of layers, recipes for stacks, what to do about each error |
 //!
 //! # What a caller can rely on
 //!
 //! - A request that Salesforce answered gets **that** answer, unchanged, with a [`Diagnosis`] among its extensions when
-//!   it is a refusal. `Err` means that nothing could be sent, or that the client below failed; [`AuthError::find`] tells
-//!   which.
+//!   it is a refusal. `Err` means that nothing could be sent, or that the client below failed, be it at the second send
+//!   of a refused request; [`AuthError::find`] tells which.
 //! - The inner service is called at most twice per request, and a transport error is never retried.
 //! - Dropping a future at any point loses no token: a refresh runs in a task of its own until its result is stored.
 //! - The token goes to the org's own origin and to origins that were explicitly allowed, nowhere else.
@@ -90,6 +90,8 @@ mod error;
 mod event;
 mod future;
 pub mod grant;
+#[cfg(doc)]
+pub mod guide;
 mod instance_url;
 mod layer;
 mod org_id;
@@ -114,7 +116,9 @@ pub use self::{
     error::{AuthError, AuthErrorKind},
     event::{Event, Events},
     future::ResponseFuture,
+    instance_url::{InstanceUrl, InstanceUrlError, InstanceUrlErrorKind},
     layer::SalesforceAuthLayer,
+    org_id::{OrgId, OrgIdError},
     request::replay,
     response::PeekBody,
     secret::Secret,
@@ -123,15 +127,5 @@ pub use self::{
     token::Generation,
 };
 
-pub use self::{
-    instance_url::{InstanceUrl, InstanceUrlError, InstanceUrlErrorKind},
-    org_id::{OrgId, OrgIdError},
-};
-
 /// The error type of Tower stacks.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// The README's examples are tests too.
-#[cfg(all(doctest, feature = "file", feature = "hyper-client"))]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -29,9 +29,9 @@ use crate::{
 ///   sent again.
 /// - **Refusal.** An answer that says that the session is not valid makes the session refresh, once for everybody, and
 ///   the request is sent once more. The second answer is final.
-/// - **Errors.** The inner service's own, and [`AuthError`](crate::AuthError) when a request could not be sent. A
-///   request that was answered gets its answer, with a [`Diagnosis`](crate::Diagnosis) among its extensions if it was
-///   a refusal.
+/// - **Errors.** The inner service's own, also those of the second send, and [`AuthError`](crate::AuthError) when a
+///   request could not be sent. A request that was answered gets its answer, with a [`Diagnosis`](crate::Diagnosis)
+///   among its extensions if it was a refusal.
 ///
 /// # Readiness
 ///

@@ -42,6 +42,7 @@ pub enum Outcome {
     /// The token endpoint answered with the very token that had been refused.
     TokenUnchanged,
     /// An earlier refresh did not help; the next one is tried after this time.
+    #[non_exhaustive]
     CoolingDown {
         /// How long until a refusal of this kind starts a refresh again.
         retry_after: Duration,

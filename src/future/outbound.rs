@@ -140,7 +140,7 @@ fn authorize(headers: &mut HeaderMap, path: &str, live: &Live) -> Result<(), Box
 impl<S, K> Errand<S, K> {
     /// The head of an answer, as far as refusals are read from it.
     pub(crate) fn head<'a, T>(&'a self, response: &'a Response<T>) -> Head<'a> {
-        Head { status: response.status(), headers: response.headers(), path: self.path.as_str() }
+        Head::new(response.status(), response.headers(), self.path.as_str())
     }
 
     /// Whether the answer may be a refusal.

@@ -35,6 +35,49 @@ use crate::{
 /// Implement it for a flow that the crate does not ship (token exchange, a broker of your own). The library decides
 /// *when* it is called: at most once at a time per connection and process, after a claim in the store when the grant
 /// has a refresh token.
+///
+/// ```
+/// use tower_salesforce_auth::{
+///     Secret,
+///     grant::{Grant, LoginHost},
+///     token_endpoint::{TokenEndpoint, TokenError, TokenResponse},
+/// };
+///
+/// /// Trades a token of the company's identity provider for a session.
+/// struct TokenExchange {
+///     client_id: String,
+///     host: LoginHost,
+///     subject_token: Secret,
+/// }
+///
+/// impl Grant for TokenExchange {
+///     fn kind(&self) -> &'static str {
+///         "token_exchange"
+///     }
+///
+///     fn client_id(&self) -> &str {
+///         &self.client_id
+///     }
+///
+///     fn login_host(&self) -> &LoginHost {
+///         &self.host
+///     }
+///
+///     async fn exchange(
+///         &self,
+///         endpoint: &TokenEndpoint,
+///         _refresh_token: Option<&Secret>, // `None`: this grant has no seed
+///     ) -> Result<TokenResponse, TokenError> {
+///         let form = [
+///             ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+///             ("client_id", self.client_id.as_str()),
+///             ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+///             ("subject_token", self.subject_token.expose()),
+///         ];
+///         endpoint.exchange(&form).await
+///     }
+/// }
+/// ```
 pub trait Grant: Send + Sync + 'static {
     /// The grant's name, for example `refresh_token`: part of the store key.
     fn kind(&self) -> &'static str;

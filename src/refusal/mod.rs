@@ -7,11 +7,8 @@
 //! use http::{HeaderMap, StatusCode};
 //! use tower_salesforce_auth::refusal::{self, Head, Verdict};
 //!
-//! let head = Head {
-//!     status: StatusCode::UNAUTHORIZED,
-//!     headers: &HeaderMap::new(),
-//!     path: "/services/data/v65.0/limits",
-//! };
+//! let headers = HeaderMap::new();
+//! let head = Head::new(StatusCode::UNAUTHORIZED, &headers, "/services/data/v65.0/limits");
 //! let body = br#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#;
 //! assert_eq!(refusal::classify(head, body), Verdict::SessionExpired);
 //!
@@ -85,6 +82,7 @@ pub enum Verdict {
 
 /// The parts of a response that are read before its body.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Head<'a> {
     /// The response's status.
     pub status: StatusCode,
@@ -94,8 +92,17 @@ pub struct Head<'a> {
     pub path: &'a str,
 }
 
+impl<'a> Head<'a> {
+    /// The head of the answer to a request for `path`.
+    #[must_use]
+    pub fn new(status: StatusCode, headers: &'a HeaderMap, path: &'a str) -> Self {
+        Self { status, headers, path }
+    }
+}
+
 /// A refusal with the words it was made in.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refusal {
     /// What it means.
     pub verdict: Verdict,

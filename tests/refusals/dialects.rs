@@ -214,10 +214,10 @@ fn a_status_speaks_where_the_body_does_not() {
 
 #[test]
 fn below_400_only_the_way_to_a_login_page_is_a_refusal() {
+    let headers = HeaderMap::new();
     for status in 100..400 {
         assert_eq!(classify(status, DATA, EXPIRED), NotAuth, "{status}");
-        let head =
-            Head { status: StatusCode::from_u16(status).unwrap(), headers: &HeaderMap::new(), path: DATA };
+        let head = Head::new(StatusCode::from_u16(status).unwrap(), &headers, DATA);
         assert!(!refusal::is_candidate(head), "{status}");
     }
     for (location, expected) in [

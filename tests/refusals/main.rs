@@ -28,7 +28,7 @@ fn classify_with(status: u16, headers: &[(&str, &str)], path: &str, body: impl A
         .iter()
         .map(|(name, value)| (HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap()))
         .collect();
-    let head = Head { status: StatusCode::from_u16(status).unwrap(), headers: &headers, path };
+    let head = Head::new(StatusCode::from_u16(status).unwrap(), &headers, path);
     let verdict = refusal::classify(head, body.as_ref());
     assert_eq!(refusal::read(head, body.as_ref()).verdict, verdict, "the two readings differ");
     assert!(

@@ -72,11 +72,8 @@ fn recorded_refusals_are_understood() {
     let recorded = recorded();
     for (id, path, expected) in RECORDED {
         let case = &recorded[*id];
-        let head = Head {
-            status: StatusCode::from_u16(case.status.unwrap()).unwrap(),
-            headers: &case.headers,
-            path,
-        };
+        let status = StatusCode::from_u16(case.status.unwrap()).unwrap();
+        let head = Head::new(status, &case.headers, path);
         assert_eq!(refusal::classify(head, case.body.as_bytes()), *expected, "{id}");
         assert_eq!(refusal::read(head, case.body.as_bytes()).verdict, *expected, "{id}");
         let whole_story = *expected == NotAuth || refusal::is_candidate(head);

@@ -2,8 +2,10 @@
 
 use http::{Method, Request, Version, header};
 use http_body_util::Full;
-use tower::{Service, ServiceExt};
-use tower_salesforce_auth::{AuthErrorKind, Diagnosis, Outcome, SalesforceAuthLayer};
+use tower::{Layer, Service, ServiceExt};
+use tower_salesforce_auth::{
+    AuthErrorKind, Diagnosis, Outcome, Reconnect, SalesforceAuthLayer, token_endpoint::TokenResponse,
+};
 
 use super::{
     FIRST_HOST, SECOND_HOST, auth, connected, kind,
@@ -173,23 +175,31 @@ async fn f114_an_org_that_moved_five_times_is_followed_from_four_former_hosts_an
     assert_eq!((kind(&error), api.got().len()), (Some(AuthErrorKind::ForeignOrigin), 5));
 }
 
-/// A request that names the old host while a consent for another org is installed must not follow to that org.
+/// While the request was under way, a person connected another org, which the request's absolute URI does not name.
 #[tokio::test(start_paused = true)]
 async fn s04_the_resend_checks_the_origin_again() {
     let (org, session) = connected().await;
-    let held = org.hold_tokens();
-    let api = Probe::after_refresh();
-    let call = tokio::spawn(auth(&session, &api).oneshot(request(&format!("https://{FIRST_HOST}/x"))));
-    // The former origins of another org's record are none of this request's.
-    org.script([super::support::Token::Patched(serde_json::json!({
-        "access_token": "00Dxx0000001gPF!token.2",
+    let gate = org.hold_api();
+    let service = SalesforceAuthLayer::new(session.clone()).layer(org.api());
+    let call = tokio::spawn(service.oneshot(request(&format!("https://{FIRST_HOST}/x"))));
+    while org.api_requests() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let consent = serde_json::json!({
+        "access_token": "00Dxx0000001gPF!other",
+        "refresh_token": "other",
+        "instance_url": "https://other.my.salesforce.com",
         "id": "https://login.salesforce.com/id/00Dxx0000001gPFEAY/005R0000000pgIjIAI",
-    }))]);
-    held.add_permits(1);
+        "token_type": "Bearer",
+    });
+    let consent = TokenResponse::from_json(consent.to_string().as_bytes()).unwrap();
+    session.reconnect(Reconnect::new(consent).accept_new_org()).await.unwrap();
+    org.expire();
+    gate.add_permits(2);
     let response = call.await.unwrap().unwrap();
     let diagnosis = Diagnosis::of(&response).unwrap();
-    assert!(matches!(diagnosis.outcome(), Outcome::RefreshFailed(_)), "{diagnosis}");
-    assert_eq!(api.got().len(), 1);
+    assert!(matches!(diagnosis.outcome(), Outcome::NotResendable), "{diagnosis}");
+    assert_eq!((org.api_requests(), org.token_requests()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

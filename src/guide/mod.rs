@@ -1,0 +1,14 @@
+//! What goes beyond the page of one type. Documentation only: there is nothing here to call.
+//!
+//! | page | answers |
+//! |---|---|
+//! | [`readme`] | what the crate does, how to set it up, what happens on a refusal, the order of layers, what it does not do |
+//! | [`stacks`] | how it goes together with tower's, tower-http's and other clients' parts |
+//! | [`errors`] | what to do about each error and each diagnosis, and about errors of the compiler |
+//! | [`store`](crate::store), [`TokenStore`](crate::store::TokenStore) | how to write a token store: two methods, one contract |
+//! | [`Grant`](crate::grant::Grant) | how to write a grant of your own |
+//! | `testing::fake_org` (feature `testing`) | how to test against Salesforce without Salesforce |
+
+pub mod errors;
+pub mod readme;
+pub mod stacks;

@@ -1,0 +1,96 @@
+//! Recipes for stacks. Which layer belongs where, and why, is a table in the [README](super::readme#layer-order).
+//!
+//! # A rate limit
+//!
+//! `RateLimit` is not `Clone`. Above the layer it can be used as it is, and one permit is good for two sends. Below,
+//! where every send takes its own, it needs a `Buffer` around it, which spawns a task when the stack is built:
+//!
+//! ```
+//! # use std::{convert::Infallible, time::Duration};
+//! # use bytes::Bytes;
+//! # use http::{Request, Response};
+//! # use http_body_util::Full;
+//! # use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+//! # use tower_salesforce_auth::{SalesforceAuthLayer, Session};
+//! # async fn recipe(session: Session, request: Request<Full<Bytes>>) -> Result<(), BoxError> {
+//! # let client = service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
+//! let salesforce = ServiceBuilder::new()
+//!     .layer(SalesforceAuthLayer::new(session))
+//!     .buffer(64)
+//!     .rate_limit(100, Duration::from_secs(20))
+//!     .service(client);
+//! # ServiceExt::oneshot(salesforce, request).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A stack with a name
+//!
+//! A struct that holds a stack can erase its type. The response body is the client's own in a
+//! [`PeekBody`](crate::PeekBody):
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use hyper::body::Incoming;
+//! use tower::{BoxError, Layer, util::BoxCloneSyncService};
+//! use tower_salesforce_auth::{PeekBody, SalesforceAuthLayer, Session};
+//!
+//! type Salesforce = BoxCloneSyncService<Request<Full<Bytes>>, Response<PeekBody<Incoming>>, BoxError>;
+//!
+//! fn salesforce(session: Session) -> Salesforce {
+//!     let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
+//!         .build_http::<Full<Bytes>>();
+//!     BoxCloneSyncService::new(SalesforceAuthLayer::new(session).layer(client))
+//! }
+//! # let _ = salesforce;
+//! ```
+//!
+//! # Bodies that are not `Clone`
+//!
+//! Streams and boxed bodies are sent once: [`replay::Never`](crate::replay::Never). A refused request is handed back
+//! with a diagnosis, and the next one has the new session.
+//!
+//! ```
+//! # use std::convert::Infallible;
+//! # use bytes::Bytes;
+//! # use http::{Request, Response};
+//! # use http_body_util::{Full, combinators::UnsyncBoxBody};
+//! # use tower::{BoxError, Layer, ServiceExt, service_fn};
+//! use tower_salesforce_auth::{SalesforceAuthLayer, Session, replay};
+//!
+//! # type Boxed = UnsyncBoxBody<Bytes, BoxError>;
+//! # async fn recipe(session: Session, upload: Request<Boxed>) -> Result<(), BoxError> {
+//! # let client = service_fn(|_: Request<Boxed>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
+//! let uploads = SalesforceAuthLayer::new(session).replay(replay::Never).layer(client);
+//! uploads.oneshot(upload).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # tower-http
+//!
+//! - **`FollowRedirect`** above follows nothing when requests have relative URIs: its base is not absolute. Below, its
+//!   default policy follows to a foreign host, without the token, and hands that host's answer back as if it were
+//!   Salesforce's; use the policy `SameOrigin`.
+//! - **`Decompression`** belongs below. Above, refusals arrive compressed: a `401` still refreshes the session, at most
+//!   once per cool-down; refusals of Bulk API 1.0 and SOAP, which have other statuses, are not recognised.
+//! - **`TimeoutLayer`** does not compile over a hyper body, which has no `Default`; `tower::timeout` does.
+//! - **`Trace`** above sees one request, below every send. The header with the token is marked sensitive, which its
+//!   printing respects.
+//!
+//! # Other clients
+//!
+//! - **reqwest** is no `Service<http::Request<_>>`. Write a service around a `reqwest::Client` and put it below the
+//!   layer, where URIs are absolute. `Full<Bytes>` does not turn into a `reqwest::Body`: hand over its `Bytes`, since
+//!   reqwest cannot replay a wrapped body itself. Read [`Diagnosis::of`](crate::Diagnosis::of) before
+//!   `error_for_status`, which drops the response with its extensions.
+//! - **gRPC and other calls that cannot go through a layer** take the token from
+//!   [`Session::access_token`](crate::Session::access_token).
+//!
+//! # One session, several stacks
+//!
+//! A [`Session`](crate::Session) is cheap to clone and means the same connection everywhere: give its clones to all
+//! stacks, jobs and tasks of one connection, and one refresh serves them all. Two sessions built for one connection
+//! work, if their store is the same, but refresh separately.
