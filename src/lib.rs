@@ -67,6 +67,7 @@
 //!   it is a refusal. `Err` means that nothing could be sent, or that the client below failed, be it at the second send
 //!   of a refused request; [`AuthError::find`] tells which.
 //! - The inner service is called at most twice per request, and a transport error is never retried.
+//! - A body that streams is never delayed for the sake of a resend, and no byte of it is lost or doubled by one.
 //! - Dropping a future at any point loses no token: a refresh runs in a task of its own until its result is stored.
 //! - The token goes to the org's own origin and to origins that were explicitly allowed, nowhere else.
 //! - Constructors do no I/O and spawn nothing; there is no permanent background work.

@@ -30,6 +30,9 @@ async fn an_org_is_controlled_over_http() {
         command("api-answer?kind=error&status=403&code=REQUEST_LIMIT_EXCEEDED&times=1").await;
         assert_eq!(client.limits(&org, &fresh).await.rest_error(), (403, "REQUEST_LIMIT_EXCEEDED".into()));
         assert_eq!(client.limits(&org, &fresh).await.status, 200);
+        command("api-answer?kind=early-dead-session&bytes=1&times=1").await;
+        assert_eq!(client.limits(&org, &fresh).await.status, 401);
+        assert_eq!(client.limits(&org, &fresh).await.status, 200);
         command("expire").await;
         assert_eq!(client.limits(&org, &fresh).await.status, 401);
         assert_eq!(command("move").await.1["instance_url"], org.instance_url());
@@ -41,7 +44,7 @@ async fn an_org_is_controlled_over_http() {
         let seen = org.counters();
         assert_eq!(counters["requests"], seen.requests);
         assert_eq!(counters["token_requests"], 3);
-        assert_eq!((seen.requests, seen.refused), (5, 3));
+        assert_eq!((seen.requests, seen.refused), (7, 4));
     }
 }
 

@@ -282,3 +282,28 @@ async fn f156_an_early_refusal_does_not_wait_for_the_upload() {
         assert_eq!(org.counters().refused, 1);
     }
 }
+
+#[tokio::test]
+async fn f156_a_refusal_half_way_waits_for_that_much_of_the_upload() {
+    for http2 in [false, true] {
+        let client = legacy::Client::builder(TokioExecutor::new()).http2_only(http2).build_http::<Endless>();
+        let org = FakeOrg::start().await.unwrap();
+        let upload = |bytes| {
+            org.answer_api_requests(ApiAnswer::MidwayDeadSession(bytes).next(1));
+            let request = Request::post(format!("{}/services/apexrest/echo", org.url()))
+                .header(AUTHORIZATION, format!("Bearer {}", org.issue_access_token()))
+                .body(Endless(false))
+                .unwrap();
+            client.request(request)
+        };
+        assert_eq!(upload(10).await.unwrap().status(), 401);
+        // One more than the ten that come: it goes on waiting, until the org stops.
+        let waiting = tokio::spawn(upload(11));
+        while org.counters().requests < 2 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(org.counters().refused, 1);
+        org.stop().await;
+        assert!(waiting.await.unwrap().is_err());
+    }
+}

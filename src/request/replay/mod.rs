@@ -9,8 +9,33 @@
 //! | [`Never`] | any | the caller's own body type | is handed back; the session is refreshed for the next one |
 //!
 //! Bodies that are in memory anyway are best cloned. [`Buffered`] is for what streams, and remembers as much of it as
-//! the cap allows; a request that outgrows it is handed back. [`Never`] is for requests that must not be sent twice, and for
-//! clients that take no other body type and whose requests are better made anew by the caller.
+//! the cap allows; a request that outgrows it is handed back. [`Never`] is for requests that must not be sent twice, and
+//! for clients that take no other body type and whose requests are better made anew by the caller.
+//!
+//! A client that takes one fixed body type, as those of axum and tonic do, is reached with a `map_request` below the
+//! layer:
+//!
+//! ```
+//! use http::{Request, Response};
+//! use http_body_util::BodyExt;
+//! use tower::{Service, ServiceBuilder};
+//! use tower_salesforce_auth::{
+//!     BoxError, SalesforceAuthLayer, Session,
+//!     replay::{Buffered, BufferedBody},
+//! };
+//!
+//! type FixedBody = http_body_util::combinators::BoxBody<bytes::Bytes, BoxError>; // neither `Clone` nor a type of ours
+//!
+//! fn salesforce<C>(session: Session, client: C) -> impl Service<Request<FixedBody>, Error = BoxError>
+//! where
+//!     C: Service<Request<FixedBody>, Response = Response<FixedBody>, Error = BoxError> + Clone,
+//! {
+//!     ServiceBuilder::new()
+//!         .layer(SalesforceAuthLayer::new(session).replay(Buffered::default()))
+//!         .map_request(|request: Request<BufferedBody<FixedBody>>| request.map(BufferedBody::boxed))
+//!         .service(client)
+//! }
+//! ```
 //!
 //! [`Diagnosis`](crate::Diagnosis) tells a caller whose request was handed back why it was not sent again, as
 //! [`NotResendable`].
