@@ -25,7 +25,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_salesforce_auth::{Diagnosis, Outcome, SalesforceAuthLayer, replay::Never};
 
 use crate::{
-    net::{AnswerBody, BOTH, Server, Version, answer, over, whole},
+    net::{AnswerBody, BOTH, Server, Version, answer, over, signal, whole},
     support::{EXPIRED, Org, get, text},
 };
 
@@ -121,7 +121,7 @@ async fn f151_an_endless_refusal_that_is_not_resent_is_handed_over_from_its_firs
         let salesforce = SalesforceAuthLayer::new(session).replay(Never).layer(version.client());
         salesforce.clone().oneshot(get("/warm")).await.unwrap();
         let response = salesforce.clone().oneshot(get("/r")).await.unwrap();
-        assert!(matches!(Diagnosis::of(&response).unwrap().outcome(), Outcome::NotResendable));
+        assert!(matches!(Diagnosis::of(&response).unwrap().outcome(), Outcome::NotResendable { .. }));
         let mut body = response.into_body();
         assert!(!body.is_end_stream());
         let mut seen = Vec::new();
@@ -161,8 +161,8 @@ async fn f139_a_refusal_that_comes_in_two_halves_is_read_to_its_end() {
         .await;
         let salesforce = over(&org, &server.url, version.client()).await;
         salesforce.clone().oneshot(get("/warm")).await.unwrap();
-        let call = tokio::spawn(salesforce.clone().oneshot(get("/r")));
-        started.notified().await;
+        let mut call = tokio::spawn(salesforce.clone().oneshot(get("/r")));
+        signal(&started, &mut call).await;
         send.send(first).unwrap();
         tokio::task::yield_now().await;
         assert!(!call.is_finished());

@@ -40,7 +40,7 @@ async fn f153_a_stream_that_is_handed_on_is_sent_once_and_the_session_is_refresh
     org.expire_sessions();
     let refused = salesforce.clone().oneshot(upload()).await.unwrap();
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-    assert!(matches!(Diagnosis::of(&refused).unwrap().outcome(), Outcome::NotResendable));
+    assert!(matches!(Diagnosis::of(&refused).unwrap().outcome(), Outcome::NotResendable { .. }));
     let answer: http::Response<Body> = salesforce.oneshot(upload()).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!((org.counters().token_requests, org.counters().requests), (2, 3));
