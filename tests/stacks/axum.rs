@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{ServiceBuilder, ServiceExt};
-use tower_salesforce_auth::{Diagnosis, Outcome, SalesforceAuthLayer, replay::Never, testing::FakeOrg};
+use tower_salesforce_auth::{Diagnosis, SalesforceAuthLayer, replay::Never, testing::FakeOrg};
 
 use crate::{ECHO, LIMITS, get, hyper_client, session};
 
@@ -40,7 +40,8 @@ async fn f153_a_stream_that_is_handed_on_is_sent_once_and_the_session_is_refresh
     org.expire_sessions();
     let refused = salesforce.clone().oneshot(upload()).await.unwrap();
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-    assert!(matches!(Diagnosis::of(&refused).unwrap().outcome(), Outcome::NotResendable { .. }));
+    let outcome = Diagnosis::of(&refused).unwrap().outcome();
+    assert!(format!("{outcome:?}").starts_with("NotResendable"), "{outcome:?}");
     let answer: http::Response<Body> = salesforce.oneshot(upload()).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!((org.counters().token_requests, org.counters().requests), (2, 3));

@@ -169,7 +169,7 @@ async fn f172_a_retry_below_repeats_a_send_with_the_token_that_it_had() {
     let counted = Arc::clone(&sends);
     // Unavailable at every odd send.
     let flaky = service_fn(move |request: Request<Body>| {
-        let unavailable = counted.fetch_add(1, SeqCst) % 2 == 0;
+        let unavailable = counted.fetch_add(1, SeqCst).is_multiple_of(2);
         let mut api = api.clone();
         async move {
             if unavailable {
