@@ -45,6 +45,8 @@
 //!   around. A target that would become another path is an error here and is not sent (F131). Characters that are
 //!   merely percent-encoded are sent that way.
 //! - **Decompression.** With reqwest's features for it the layer sees decoded refusals, which is what it needs.
+//!
+//! This crate enables none of reqwest's features: what speaks TLS is chosen where the application depends on reqwest.
 
 use std::{
     any::Any,
@@ -92,7 +94,7 @@ pub struct ReqwestService {
 }
 
 impl ReqwestService {
-    /// Builds the client, with redirects turned off.
+    /// Builds the client, with redirects turned off whatever `builder` says of them.
     ///
     /// # Errors
     ///

@@ -23,7 +23,8 @@ use hyper_util::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    task::JoinSet,
+    sync::Notify,
+    task::{JoinHandle, JoinSet},
 };
 use tower::{Layer, Service};
 use tower_salesforce_auth::{
@@ -109,6 +110,14 @@ impl<S: Service<R>, R> Service<R> for Counting<S> {
     fn call(&mut self, request: R) -> S::Future {
         self.sends.fetch_add(1, SeqCst);
         self.inner.call(request)
+    }
+}
+
+/// Goes on at a signal that is to come while `call` is under way.
+pub(crate) async fn signal<T: std::fmt::Debug>(signal: &Notify, call: &mut JoinHandle<T>) {
+    tokio::select! {
+        () = signal.notified() => {}
+        ended = call => panic!("the call has ended before: {ended:?}"),
     }
 }
 

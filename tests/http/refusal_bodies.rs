@@ -22,10 +22,10 @@ use tokio::{
     time::Instant,
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_salesforce_auth::{Diagnosis, Outcome, SalesforceAuthLayer, replay::Never};
+use tower_salesforce_auth::{Diagnosis, SalesforceAuthLayer, replay::Never};
 
 use crate::{
-    net::{AnswerBody, BOTH, Server, Version, answer, over, whole},
+    net::{AnswerBody, BOTH, Server, Version, answer, over, signal, whole},
     support::{EXPIRED, Org, get, text},
 };
 
@@ -39,7 +39,7 @@ struct Endless {
 }
 
 impl Endless {
-    fn new(taken: &Arc<AtomicUsize>, dropped: &Arc<Notify>) -> AnswerBody {
+    fn body(taken: &Arc<AtomicUsize>, dropped: &Arc<Notify>) -> AnswerBody {
         let (taken, dropped) = (Arc::clone(taken), Arc::clone(dropped));
         Self { said: false, taken, dropped }.map_err(|never: Infallible| match never {}).boxed_unsync()
     }
@@ -78,7 +78,7 @@ async fn endless_second() -> (Server, Arc<AtomicUsize>, Arc<Notify>) {
         move |_| {
             let refused = requests.fetch_add(1, SeqCst) == 1;
             ready(if refused {
-                answer(401, Endless::new(&taken, &dropped))
+                answer(401, Endless::body(&taken, &dropped))
             } else {
                 answer(200, whole("{}"))
             })
@@ -161,8 +161,8 @@ async fn f139_a_refusal_that_comes_in_two_halves_is_read_to_its_end() {
         .await;
         let salesforce = over(&org, &server.url, version.client()).await;
         salesforce.clone().oneshot(get("/warm")).await.unwrap();
-        let call = tokio::spawn(salesforce.clone().oneshot(get("/r")));
-        started.notified().await;
+        let mut call = tokio::spawn(salesforce.clone().oneshot(get("/r")));
+        signal(&started, &mut call).await;
         send.send(first).unwrap();
         tokio::task::yield_now().await;
         assert!(!call.is_finished());

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 use tower_salesforce_auth::AuthError;
 
 use crate::{
-    net::{Counting, Server, Version, over},
+    net::{Counting, Server, Version, over, signal},
     support::{EXPIRED, Org, get},
 };
 
@@ -117,8 +117,8 @@ async fn half_closed_after_the_refusal(length: usize, body: &'static str) {
     salesforce.clone().oneshot(get("/warm")).await.unwrap();
 
     let gate = org.hold_tokens();
-    let call = tokio::spawn(salesforce.clone().oneshot(get("/r")));
-    gone.notified().await; // the client has noticed, before it is told to go on
+    let mut call = tokio::spawn(salesforce.clone().oneshot(get("/r")));
+    signal(&gone, &mut call).await; // the client has noticed, before it is told to go on
     gate.add_permits(1);
     assert_eq!(call.await.unwrap().unwrap().status(), 200);
     assert_eq!((salesforce.get_ref().sends(), requests.load(SeqCst)), (3, 3));

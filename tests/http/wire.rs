@@ -45,6 +45,24 @@ async fn s08_every_send_over_http2_forbids_that_the_token_is_kept_in_a_compressi
 }
 
 #[tokio::test]
+async fn s08_f138_no_request_of_any_api_carries_more_than_the_one_credential() {
+    for target in [LIMITS, "/services/async/65.0/job", "/services/Soap/u/65.0", "/services/oauth2/userinfo"] {
+        let org = FakeOrg::start().await.unwrap();
+        let tap = Tap::before(&org.url()).await;
+        let salesforce =
+            SalesforceAuthLayer::new(session_at(&org, &tap.server.url)).layer(Version::Http2.client());
+        salesforce.oneshot(get(target)).await.unwrap();
+        let written = tap.written().concat();
+        let heads: Vec<_> = frames(&written).into_iter().filter(|frame| frame.kind == HEADERS).collect();
+        assert!(!heads.is_empty());
+        for head in heads {
+            let never = head.fields().into_iter().filter(|field| matches!(field, Field::NeverIndexed { .. }));
+            assert_eq!(never.count(), 1, "{target}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn s06_every_send_over_http1_has_one_authorization_and_one_host_and_it_is_the_orgs() {
     let written = three_sends(Version::Http1).await;
     let written = String::from_utf8(written).unwrap().to_ascii_lowercase();

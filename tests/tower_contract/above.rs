@@ -16,7 +16,7 @@ use crate::{
     probe::Probe,
     settle, status,
     support::{EXPIRED, Org, get},
-    token_requests, warm,
+    token_requests, until, warm,
 };
 
 type Answer = Response<PeekBody<Body>>;
@@ -79,9 +79,7 @@ async fn f167_a_load_shedder_above_sheds_for_the_limit_below_and_not_for_a_refre
     // One request is under way: the next is shed before it reaches us.
     let answers = org.hold_api();
     let first = tokio::spawn(status(service.clone()));
-    while org.api_requests() < 11 {
-        tokio::task::yield_now().await;
-    }
+    until(|| org.api_requests() == 11).await;
     let error = status(service).await.unwrap_err();
     assert!(error.is::<load_shed::error::Overloaded>(), "{error}");
     answers.add_permits(1);

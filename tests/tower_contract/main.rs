@@ -49,11 +49,20 @@ async fn settle() {
     }
 }
 
-/// Goes on once `n` token requests have reached the org.
-async fn token_requests(org: &Org, n: usize) {
-    while org.token_requests() < n {
+/// Lets others run until it is so. What never comes is a failure and no hang.
+async fn until(mut it_is_so: impl FnMut() -> bool) {
+    for _ in 0..100_000 {
+        if it_is_so() {
+            return;
+        }
         tokio::task::yield_now().await;
     }
+    panic!("it never came to that");
+}
+
+/// Goes on once `n` token requests have reached the org.
+async fn token_requests(org: &Org, n: usize) {
+    until(|| org.token_requests() >= n).await;
 }
 
 /// Sends one request to its end, and returns the status.

@@ -13,7 +13,7 @@ use crate::{
     probe::{Probe, Readiness},
     settle, status,
     support::{Org, get},
-    token_requests, warm,
+    token_requests, until, warm,
 };
 
 fn probe(org: &Org) -> Probe {
@@ -109,9 +109,7 @@ async fn f163_f164_a_limit_of_one_is_free_for_others_while_a_hundred_requests_wa
     let service = expired(&org, limited.clone()).await;
     let gate = org.hold_tokens();
     let waiting: Vec<_> = (0..100).map(|_| tokio::spawn(status(service.clone()))).collect();
-    while org.refused() < 100 {
-        tokio::task::yield_now().await;
-    }
+    until(|| org.refused() == 100).await;
     settle().await;
 
     assert!(has_a_permit(&limited));
@@ -156,9 +154,7 @@ async fn f168_an_error_of_readiness_after_the_wait_for_a_token_is_final() {
     service.get_ref().script(&[Readiness::Fails]);
     let mut call = task::spawn(service.call(get("/r")));
     assert_pending!(call.poll());
-    while !call.is_woken() {
-        tokio::task::yield_now().await;
-    }
+    until(|| call.is_woken()).await;
     assert_eq!(assert_ready!(call.poll()).unwrap_err().to_string(), "no connection is to be had");
     assert_pending!(call.poll(), "polled once too often, it neither panics nor sends");
     assert_eq!((org.api_requests(), org.token_requests()), (0, 1));
@@ -241,9 +237,7 @@ async fn f171_ten_thousand_waiters_are_woken_once_each_and_not_before() {
     settle().await;
     assert_eq!(calls.iter().filter(|call| call.is_woken()).count(), 0, "no busy wake");
     gate.add_permits(1);
-    while calls.iter().any(|call| !call.is_woken()) {
-        tokio::task::yield_now().await;
-    }
+    until(|| calls.iter().all(|call| call.is_woken())).await;
     for call in &mut calls {
         assert_eq!(assert_ready!(call.poll()).unwrap().status(), 200, "one wake is enough");
     }
