@@ -88,6 +88,9 @@ mod diagnosis;
 mod error;
 mod event;
 mod future;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod grant;
 mod instance_url;
 mod layer;

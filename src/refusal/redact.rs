@@ -41,7 +41,9 @@ fn is_token_character(character: char) -> bool {
 }
 
 fn is_secret(word: &str) -> bool {
-    let session_id = word.split_once('!').is_some_and(|(org, _)| {
+    // At any `!`, since another may stand right before the id.
+    let session_id = word.match_indices('!').any(|(at, _)| {
+        let org = &word[..at];
         org.ends_with(|last: char| last.is_ascii_alphanumeric()) && org.contains("00D")
     });
     let mixed =
@@ -61,6 +63,7 @@ mod tests {
             ["00Dxx0000000000!AQ4AQcanary.x_y", "00Dxx0000000000!A", "00Dxx0000000000EAA!canary", &hash, &jwt]
         {
             for text in [
+                format!("Sorry!{secret}"),
                 format!(
                     "Illegal Session. Session not found, missing session key: {secret}\nThis is expected"
                 ),
