@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::refusal::without_long_words;
+
 /// Encodes `fields` as `application/x-www-form-urlencoded`. The buffer is wiped when dropped.
 pub(super) fn encode(fields: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     // Three bytes for one is the worst case: a buffer that never grows leaves no copy behind.
@@ -30,7 +32,7 @@ fn escape(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Takes out of a server's text what was sent to it, and whatever looks like an access token.
+/// Takes out of a server's text what was sent to it, and whatever looks like a token.
 ///
 /// Salesforce has been seen to repeat a session id in its faults; a proxy may repeat anything.
 pub(super) fn redact(text: &str, sent: &[(&str, &str)]) -> String {
@@ -60,7 +62,8 @@ pub(super) fn redact(text: &str, sent: &[(&str, &str)]) -> String {
         }
         from = mark + 1;
     }
-    text
+    // Tokens of earlier requests, and of other connections.
+    without_long_words(&text).into_owned()
 }
 
 /// `%2B` as `%2b`.
