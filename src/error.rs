@@ -187,12 +187,17 @@ const PRINTABLE_BYTES: usize = 256;
 
 /// A server's text, made fit for a log line: control characters escaped, length capped (F192).
 pub(crate) fn printable(text: &str) -> String {
+    escaped(text, PRINTABLE_BYTES)
+}
+
+/// As [`printable`], with a cap of one's own.
+pub(crate) fn escaped(text: &str, cap: usize) -> String {
     let mut out = String::new();
     for character in text.chars() {
-        let escaped = character.is_control()
+        let unfit = character.is_control()
             || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        let piece: String = if escaped { character.escape_default().collect() } else { character.into() };
-        if out.len() + piece.len() > PRINTABLE_BYTES {
+        let piece: String = if unfit { character.escape_default().collect() } else { character.into() };
+        if out.len() + piece.len() > cap {
             out.push('…');
             break;
         }

@@ -90,6 +90,9 @@ mod diagnosis;
 mod error;
 mod event;
 mod future;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod grant;
 #[cfg(doc)]
 pub mod guide;

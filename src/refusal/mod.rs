@@ -43,9 +43,9 @@ mod xml;
 
 use http::{HeaderMap, StatusCode};
 
-pub(crate) use self::bulk::is_addressed as is_bulk;
 use self::entries::{Entry, Reading};
 pub use self::wording::{Certainty, Wording, known};
+pub(crate) use self::{bulk::is_addressed as is_bulk, redact::without_long_words};
 
 /// The most bytes of a body that are looked at.
 pub(crate) const PEEK_BYTES: usize = 16 * 1024;

@@ -12,10 +12,16 @@ const SECRET_BYTES: usize = 40;
 ///
 /// Old SOAP faults repeat the session id that they refuse (`missing session key: …`).
 pub(super) fn shown(text: &str) -> String {
-    printable(&without_secrets(text))
+    printable(&without(text, |word| is_session_id(word) || is_long(word)))
 }
 
-fn without_secrets(text: &str) -> Cow<'_, str> {
+/// `text` without words that are too long to be words: whatever they are, nobody needs to read them.
+pub(crate) fn without_long_words(text: &str) -> Cow<'_, str> {
+    without(text, is_long)
+}
+
+/// `text` with `***` in place of each word that `is_secret`.
+fn without(text: &str, is_secret: impl Fn(&str) -> bool) -> Cow<'_, str> {
     let mut out = String::new();
     let mut kept = 0;
     let mut at = 0;
@@ -40,13 +46,19 @@ fn is_token_character(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '!' | '.' | '_' | '-')
 }
 
-fn is_secret(word: &str) -> bool {
-    let session_id = word.split_once('!').is_some_and(|(org, _)| {
+/// Whether an access token, the org's id, an exclamation mark and the secret, is in `word`. At any `!`, since another
+/// may stand right before it.
+fn is_session_id(word: &str) -> bool {
+    word.match_indices('!').any(|(at, _)| {
+        let org = &word[..at];
         org.ends_with(|last: char| last.is_ascii_alphanumeric()) && org.contains("00D")
-    });
-    let mixed =
-        word.bytes().any(|byte| byte.is_ascii_digit()) && word.bytes().any(|byte| byte.is_ascii_alphabetic());
-    session_id || (word.len() >= SECRET_BYTES && mixed)
+    })
+}
+
+fn is_long(word: &str) -> bool {
+    word.len() >= SECRET_BYTES
+        && word.bytes().any(|byte| byte.is_ascii_digit())
+        && word.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 #[cfg(test)]
@@ -61,6 +73,7 @@ mod tests {
             ["00Dxx0000000000!AQ4AQcanary.x_y", "00Dxx0000000000!A", "00Dxx0000000000EAA!canary", &hash, &jwt]
         {
             for text in [
+                format!("Sorry!{secret}"),
                 format!(
                     "Illegal Session. Session not found, missing session key: {secret}\nThis is expected"
                 ),

@@ -47,6 +47,12 @@ impl PackedHead {
         Some(Self { bytes, headers: map.len(), version: *version, extensions })
     }
 
+    /// Takes bytes that nobody packed.
+    #[cfg(fuzzing)]
+    pub(crate) fn from_raw(bytes: Vec<u8>, headers: usize) -> Self {
+        Self { bytes, headers, version: Version::default(), extensions: Extensions::new() }
+    }
+
     /// Rebuilds the head. `None` if it does not parse, which takes a part that was made without the checks of `http`.
     pub(crate) fn unpack(self) -> Option<Request<()>> {
         let mut packed = Packed(Bytes::from(self.bytes));

@@ -37,6 +37,7 @@
 #[cfg(feature = "file")]
 mod file;
 mod memory;
+mod reason;
 
 use std::{error::Error as StdError, fmt, future::Future, pin::Pin, sync::Arc};
 
@@ -45,6 +46,7 @@ use sha2::{Digest, Sha256};
 #[cfg(feature = "file")]
 pub use self::file::FileStore;
 pub use self::memory::MemoryStore;
+use self::reason::Reason;
 use crate::BoxError;
 
 /// The most bytes that a record may have.
@@ -213,11 +215,16 @@ impl Capabilities {
 }
 
 /// Why a store could not do its work.
+///
+/// Of the error that it is made from, and of that one's sources, the words are kept and not the error: a driver's error
+/// may repeat the URL it was given. User parts of URLs and what is called a password, a secret, a token or a key are
+/// masked, control characters escaped, and 1,024 bytes of each text kept. A store that wants to be told more logs it
+/// where it happens.
 #[derive(Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
     may_have_applied: bool,
-    source: Option<BoxError>,
+    source: Reason,
 }
 
 /// What went wrong in a store.
@@ -235,22 +242,26 @@ pub enum StoreErrorKind {
 impl StoreError {
     /// The store could not be reached, and nothing was written.
     pub fn unavailable(source: impl Into<BoxError>) -> Self {
-        Self { kind: StoreErrorKind::Unavailable, may_have_applied: false, source: Some(source.into()) }
+        Self::new(StoreErrorKind::Unavailable, false, source.into())
     }
 
     /// A swap was sent and its outcome is not known.
     pub fn ambiguous(source: impl Into<BoxError>) -> Self {
-        Self { kind: StoreErrorKind::Unavailable, may_have_applied: true, source: Some(source.into()) }
+        Self::new(StoreErrorKind::Unavailable, true, source.into())
     }
 
     /// The record is there but damaged.
     pub fn corrupt(source: impl Into<BoxError>) -> Self {
-        Self { kind: StoreErrorKind::Corrupt, may_have_applied: false, source: Some(source.into()) }
+        Self::new(StoreErrorKind::Corrupt, false, source.into())
     }
 
     /// The place where records are kept is not safe to use.
     pub fn unsafe_place(source: impl Into<BoxError>) -> Self {
-        Self { kind: StoreErrorKind::Unsafe, may_have_applied: false, source: Some(source.into()) }
+        Self::new(StoreErrorKind::Unsafe, false, source.into())
+    }
+
+    fn new(kind: StoreErrorKind, may_have_applied: bool, source: BoxError) -> Self {
+        Self { kind, may_have_applied, source: Reason::of(&*source) }
     }
 
     /// What went wrong.
@@ -279,7 +290,7 @@ impl fmt::Display for StoreError {
 
 impl StdError for StoreError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        Some(&self.source)
     }
 }
 

@@ -169,8 +169,8 @@ impl TokenResponse {
         let read = reading::read(body);
         if let (Some(code), None) = (&read.error, &read.access_token) {
             // F102: the status alone does not make it a success.
-            let kept = read.refresh_token.filter(|token| is_token(token.expose()));
-            return Err(taxonomy::named(asked, code, read.error_description.as_deref()).with_kept(kept));
+            let error = taxonomy::named(asked, code, &read);
+            return Err(error.with_kept(read.refresh_token.filter(|token| is_token(token.expose()))));
         }
         let fault = match (read.fault, read.token_type.as_deref()) {
             (Some(Fault::Unreadable), _) => return Err(salvage(read, &Fault::Unreadable.to_string())),

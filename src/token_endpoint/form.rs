@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::refusal::without_long_words;
+
 /// Encodes `fields` as `application/x-www-form-urlencoded`. The buffer is wiped when dropped.
 pub(super) fn encode(fields: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     // Three bytes for one is the worst case: a buffer that never grows leaves no copy behind.
@@ -30,7 +32,7 @@ fn escape(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Takes out of a server's text what was sent to it, and whatever looks like an access token.
+/// Takes out of a server's text what was sent to it, and whatever looks like a token.
 ///
 /// Salesforce has been seen to repeat a session id in its faults; a proxy may repeat anything.
 pub(super) fn redact(text: &str, sent: &[(&str, &str)]) -> String {
@@ -39,6 +41,13 @@ pub(super) fn redact(text: &str, sent: &[(&str, &str)]) -> String {
         let public = matches!(*name, "grant_type" | "client_id" | "scope" | "redirect_uri");
         if !public && !value.is_empty() {
             text = text.replace(value, "***");
+            // As it went over the wire, and as others would have written that.
+            let mut sent = Vec::new();
+            escape(&mut sent, value);
+            let sent = Zeroizing::new(String::from_utf8(sent).unwrap_or_default());
+            if *sent != *value {
+                text = text.replace(sent.as_str(), "***").replace(&lower_case_escapes(&sent), "***");
+            }
         }
     }
     // An access token is the org's id, an exclamation mark and the secret.
@@ -53,7 +62,19 @@ pub(super) fn redact(text: &str, sent: &[(&str, &str)]) -> String {
         }
         from = mark + 1;
     }
-    text
+    // Tokens of earlier requests, and of other connections.
+    without_long_words(&text).into_owned()
+}
+
+/// `%2B` as `%2b`.
+fn lower_case_escapes(escaped: &str) -> String {
+    let mut lower = String::with_capacity(escaped.len());
+    let mut digits = 0;
+    for character in escaped.chars() {
+        lower.push(if digits > 0 { character.to_ascii_lowercase() } else { character });
+        digits = if character == '%' { 2_u8 } else { digits.saturating_sub(1) };
+    }
+    lower
 }
 
 #[cfg(test)]
@@ -87,6 +108,10 @@ mod tests {
         let sent = [("grant_type", "refresh_token"), ("client_id", "key"), ("refresh_token", "5Aepcanary")];
         assert_eq!(redact("bad refresh_token 5Aepcanary of key", &sent), "bad refresh_token *** of key");
         assert_eq!(redact("nothing to hide!", &sent), "nothing to hide!");
+        let sent = [("client_secret", "can/ary+1")];
+        for echo in ["can/ary+1", "can%2Fary%2B1", "can%2fary%2b1"] {
+            assert_eq!(redact(&format!("client_secret={echo}&x"), &sent), "client_secret=***&x");
+        }
     }
 
     #[test]

@@ -23,3 +23,9 @@ pub use self::{
     exchange::TokenEndpoint,
 };
 pub(crate) use self::{answer::is_token, transport::Transport};
+
+/// What is kept of an answer that broke off.
+#[cfg(fuzzing)]
+pub(crate) fn salvage(body: &[u8]) -> TokenError {
+    TokenResponse::salvage(body, "the answer broke off")
+}

@@ -12,7 +12,8 @@ use http::{
 
 use super::{
     error::{TokenError, TokenErrorKind},
-    form, http_date, reading,
+    form, http_date,
+    reading::{self, Reading},
 };
 
 /// What a refusal answers.
@@ -171,8 +172,13 @@ const LOGIN_RATE_WAIT: Duration = Duration::from_secs(5 * 60);
 /// No endpoint may silence a connection for longer than this (F098).
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// The error for an answer that names its reason.
-pub(super) fn named(asked: Asked<'_>, code: &str, description: Option<&str>) -> TokenError {
+/// The error for an answer that names its reason, `code`.
+pub(super) fn named(asked: Asked<'_>, code: &str, read: &Reading) -> TokenError {
+    // An answer may repeat its own tokens, too.
+    let mut secrets = asked.sent.to_vec();
+    secrets.extend(read.access_token.iter().map(|token| ("access_token", token.expose())));
+    secrets.extend(read.refresh_token.iter().map(|token| ("refresh_token", token.expose())));
+    let description = read.error_description.as_deref();
     let grant = asked.grant;
     let words = description.unwrap_or_default().to_ascii_lowercase();
     let meaning = DESCRIPTIONS.iter().find(|(known, _)| words.contains(known)).or_else(|| {
@@ -193,7 +199,7 @@ pub(super) fn named(asked: Asked<'_>, code: &str, description: Option<&str>) -> 
         None => (TokenErrorKind::OperatorMustAct, None),
     };
     let wait = matches!(meaning, Some((_, LoginRate))).then_some(LOGIN_RATE_WAIT);
-    let redact = |text| form::redact(text, asked.sent);
+    let redact = |text| form::redact(text, &secrets);
     TokenError::new(kind)
         .with_answer(Some(&redact(code)), description.map(redact).as_deref())
         .with_hint(hint)
@@ -217,12 +223,12 @@ fn gone(grant: GrantType) -> (TokenErrorKind, Option<&'static str>) {
 /// `body` is what could be read of it, at most 64 KiB.
 pub(super) fn refused(asked: Asked<'_>, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> TokenError {
     let read = reading::read(body);
-    let code = read.error.filter(|_| read.fault.is_none() && !is_encoded(headers));
+    let code = read.error.as_deref().filter(|_| read.fault.is_none() && !is_encoded(headers));
     let by_status = |kind| TokenError::new(kind).with_note(&describe(status, headers));
-    let error = match (status.as_u16(), &code) {
+    let error = match (status.as_u16(), code) {
         (429, _) => by_status(TokenErrorKind::Transient),
         (503, _) if is_before_processing(headers, body) => by_status(TokenErrorKind::Transient),
-        (400..=499, Some(code)) => named(asked, code, read.error_description.as_deref()),
+        (400..=499, Some(code)) => named(asked, code, &read),
         // Certain: tap-salesforce and airbyte meet it as a hiccup of the gateway. 408 and 425 say that nothing was
         // processed (RFC 9110 §15.5.9, RFC 8470 §5.2).
         (406 | 408 | 425, None) => by_status(TokenErrorKind::Transient),

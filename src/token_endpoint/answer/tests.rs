@@ -110,6 +110,7 @@ fn f185_neither_an_answer_nor_its_refusal_shows_a_secret() {
         r#"{"access_token":["canary"],"refresh_token":"canary"}"#,
         r#"{"refresh_token":"canary"} canary"#,
         r#"{"canary":"canary","canary":"canary"}"#,
+        r#"{"error":"no canary","error_description":"for canary","refresh_token":"canary"}"#,
         "canary",
     ] {
         let error = refused(body);

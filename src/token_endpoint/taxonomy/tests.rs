@@ -10,6 +10,10 @@ const JWT: &[(&str, &str)] =
 const CLIENT: &[(&str, &str)] = &[("grant_type", "client_credentials"), ("client_secret", "secretcanary")];
 const CODE: &[(&str, &str)] = &[("grant_type", "authorization_code"), ("code", "codecanary")];
 
+fn saying(description: &str) -> Reading {
+    Reading { error_description: Some(description.into()), ..Reading::default() }
+}
+
 fn refuse(status: u16, headers: &[(HeaderName, &str)], body: &str) -> TokenError {
     let headers =
         headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap())).collect();
@@ -17,7 +21,7 @@ fn refuse(status: u16, headers: &[(HeaderName, &str)], body: &str) -> TokenError
 }
 
 fn name(form: &[(&str, &str)], code: &str, description: &str) -> TokenErrorKind {
-    named(Asked::with(form), code, Some(description)).kind()
+    named(Asked::with(form), code, &saying(description)).kind()
 }
 
 #[test]
@@ -110,7 +114,7 @@ fn f101_a_wrong_configuration_is_the_operators_and_says_what_to_do() {
         ("invalid_grant", "no client credentials user enabled"),
         ("invalid_grant", "ip restricted by app developer"),
     ] {
-        let error = named(Asked::with(REFRESH), code, Some(text));
+        let error = named(Asked::with(REFRESH), code, &saying(text));
         assert_eq!(error.kind(), TokenErrorKind::OperatorMustAct, "{code} {text}");
         assert!(error.to_string().ends_with(error.hint().unwrap()), "{error}");
     }
@@ -222,7 +226,7 @@ fn f103_of_a_page_only_status_and_content_type_are_told() {
 #[test]
 fn f192_the_endpoints_words_are_escaped_and_capped() {
     let text = format!("line\nbreak \u{202e} {}", "x".repeat(1_000));
-    let error = named(Asked::with(REFRESH), "invalid\r\ngrant", Some(&text));
+    let error = named(Asked::with(REFRESH), "invalid\r\ngrant", &saying(&text));
     assert_eq!(error.code(), Some("invalid\\r\\ngrant"));
     let description = error.description().unwrap();
     assert!(description.starts_with("line\\nbreak \\u{202e} xxx"), "{description}");
@@ -234,7 +238,7 @@ fn f192_the_endpoints_words_are_escaped_and_capped() {
 fn f185_a_secret_that_the_endpoint_repeats_is_not_repeated_even_where_the_text_is_cut() {
     for padding in [0, 240, 250, 256] {
         let text = format!("{}5Aepcanary is no token", "x".repeat(padding));
-        let error = named(Asked::with(REFRESH), "code 5Aepcanary", Some(&text));
+        let error = named(Asked::with(REFRESH), "code 5Aepcanary", &saying(&text));
         assert!(!format!("{error} {error:?}").contains("5Ae"), "{error}");
     }
 }
