@@ -1,7 +1,9 @@
 //! An org in memory: a token endpoint with rotation and an API that knows which token is alive, without a socket, so
 //! that paused time is exact.
 // Each test binary uses its own part; a panic here is a failed test.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(dead_code, unused_imports, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod probe;
 
 use std::{
     collections::VecDeque,
@@ -26,6 +28,8 @@ use tower_salesforce_auth::{
     grant::{Client, LoginHost, RefreshToken},
     store::MemoryStore,
 };
+
+pub use self::probe::Probe;
 
 pub const ORG: &str = "00DR0000000KvIt";
 pub const SEED: &str = "seed-refresh-token";

@@ -1,0 +1,91 @@
+//! A store that a test can look into.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use tower_salesforce_auth::store::{
+    Capabilities, MemoryStore, Revision, Scope, StoreError, StoreKey, Stored, Swap, TokenStore,
+};
+
+/// A memory store that counts, can be down, and can panic.
+#[derive(Clone, Default)]
+pub struct Probe {
+    pub inner: Arc<Mutex<Arc<MemoryStore>>>,
+    pub loads: Arc<AtomicUsize>,
+    pub applied: Arc<AtomicUsize>,
+    pub down: Arc<AtomicBool>,
+    pub panics: Arc<AtomicBool>,
+    /// So many loads fail.
+    pub hiccups: Arc<AtomicUsize>,
+    /// Loads, or swaps, never end.
+    pub loads_hang: Arc<AtomicBool>,
+    pub swaps_hang: Arc<AtomicBool>,
+    /// Whether it hints at a change at any time.
+    pub hints: Arc<AtomicBool>,
+}
+
+impl Probe {
+    pub fn applied(&self) -> usize {
+        self.applied.load(Ordering::SeqCst)
+    }
+
+    /// Loses all records.
+    pub fn forget(&self) {
+        *self.inner.lock().unwrap() = Arc::default();
+    }
+
+    fn records(&self) -> Arc<MemoryStore> {
+        Arc::clone(&self.inner.lock().unwrap())
+    }
+
+    pub async fn record(&self) -> String {
+        let key = StoreKey::new("acme", "refresh_token");
+        let stored = self.records().load(&key).await.unwrap().expect("a record");
+        String::from_utf8(stored.bytes).unwrap()
+    }
+}
+
+impl TokenStore for Probe {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
+        self.loads.fetch_add(1, Ordering::SeqCst);
+        if self.loads_hang.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        let hiccup =
+            self.hiccups.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+        if hiccup || self.down.load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable("down"));
+        }
+        self.records().load(key).await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &StoreKey,
+        expected: Option<Revision>,
+        record: &[u8],
+    ) -> Result<Swap, StoreError> {
+        if self.swaps_hang.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        assert!(!self.panics.load(Ordering::SeqCst), "the store has a bug");
+        if self.down.load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable("down"));
+        }
+        let swap = self.records().compare_and_swap(key, expected, record).await?;
+        self.applied.fetch_add(usize::from(matches!(swap, Swap::Applied(_))), Ordering::SeqCst);
+        Ok(swap)
+    }
+
+    async fn changed(&self, _key: &StoreKey) {
+        if !self.hints.load(Ordering::SeqCst) {
+            std::future::pending().await
+        }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new(Scope::Process, true)
+    }
+}
