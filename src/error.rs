@@ -102,9 +102,13 @@ impl AuthError {
         self.edit(|inner| inner.retry_after = retry_after)
     }
 
-    /// Adds a diagnosis that says no more than this error: what callers get who had no answer to be diagnosed.
+    /// Adds a diagnosis that says no more than this error, unless it has one: what callers get who had no answer to be
+    /// diagnosed.
     #[must_use]
     pub(crate) fn diagnosed(self, generation: Option<Generation>) -> Self {
+        if self.0.diagnosis.is_some() {
+            return self;
+        }
         let diagnosis =
             Diagnosis { refusal: None, generation, outcome: Outcome::RefreshFailed(self.clone()) };
         self.edit(|inner| inner.diagnosis = Some(diagnosis))

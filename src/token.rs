@@ -57,6 +57,12 @@ pub(crate) struct TokenSet {
 }
 
 impl TokenSet {
+    /// The org this set belongs to, as far as it says so.
+    pub(crate) fn org(&self) -> Option<OrgId> {
+        let named = self.identity.as_ref().map(|identity| identity.org.clone());
+        named.or_else(|| OrgId::from_access_token(self.access_token.expose()))
+    }
+
     /// Whether `uri` points at the org this set belongs to, now or before a move.
     pub(crate) fn is_home_of(&self, uri: &Uri) -> bool {
         self.instance_url.is_origin_of(uri)

@@ -7,12 +7,13 @@ mod support;
 use std::{sync::atomic::Ordering, time::Duration};
 
 use serde_json::json;
-use support::{ORG, Org, Probe, SEED, Token, grant};
+use support::{ORG, Org, Probe, SEED, Token, get, grant};
+use tower::{Layer, ServiceExt};
 use tower_salesforce_auth::{
-    AuthErrorKind, Event, Reconnect, Secret, Session,
-    grant::{Client, ClientCredentials, Grant, LoginHost, RefreshToken},
+    AuthErrorKind, Diagnosis, Event, NotResendable, Outcome, Reconnect, SalesforceAuthLayer, Session,
+    grant::{Client, ClientCredentials, LoginHost, RefreshToken},
     store::MemoryStore,
-    token_endpoint::{TokenEndpoint, TokenError, TokenResponse},
+    token_endpoint::TokenResponse,
 };
 
 fn on(org: &Org, store: &Probe) -> Session {
@@ -127,281 +128,6 @@ async fn f009_a_store_that_panics_after_the_rotation_loses_nothing() {
     let token = session.refresh().await.unwrap();
     assert!(token.expose().ends_with("token.2"), "the token that was received is stored and served first");
     assert_eq!((org.token_requests(), org.reused()), (2, 0));
-}
-
-/// Runs a refresh whose commit panics, so that its token set is left in memory alone.
-async fn leave_unstored(org: &Org, store: &Probe, session: &Session) {
-    let gate = org.hold_tokens();
-    let requests = org.token_requests();
-    let refresh = tokio::spawn({
-        let session = session.clone();
-        async move { session.refresh().await }
-    });
-    while org.token_requests() == requests {
-        tokio::task::yield_now().await;
-    }
-    store.panics.store(true, Ordering::SeqCst);
-    gate.add_permits(100);
-    assert_eq!(refresh.await.unwrap().unwrap_err().kind(), AuthErrorKind::RefreshPanicked);
-    store.panics.store(false, Ordering::SeqCst);
-}
-
-#[tokio::test(start_paused = true)]
-async fn f013_closing_stores_what_an_earlier_refresh_left_unstored() {
-    let (org, store) = (Org::new(), Probe::default());
-    let session = on(&org, &store);
-    session.access_token().await.unwrap();
-    leave_unstored(&org, &store, &session).await;
-    assert!(!store.record().await.contains("refresh.2"));
-
-    session.close(Duration::from_secs(5)).await.expect("flushed");
-    assert!(store.record().await.contains("refresh.2"));
-    assert_eq!((org.token_requests(), org.reused()), (2, 0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn f013_closing_reports_what_it_cannot_store() {
-    let (org, store) = (Org::new(), Probe::default());
-    let session = on(&org, &store);
-    session.access_token().await.unwrap();
-    leave_unstored(&org, &store, &session).await;
-    store.down.store(true, Ordering::SeqCst);
-    let error = session.close(Duration::from_secs(5)).await.unwrap_err();
-    assert_eq!(error.kind(), AuthErrorKind::StoreUnavailable);
-    assert_eq!((org.token_requests(), org.reused()), (2, 0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_closed_session_can_be_reconnected_and_serves_the_new_consent() {
-    let (org, store) = (Org::new(), Probe::default());
-    let session = on(&org, &store);
-    session.access_token().await.unwrap();
-    session.close(Duration::from_secs(5)).await.unwrap();
-    session.reconnect(consent("00DR0000000KvIt")).await.unwrap();
-    assert!(session.access_token().await.unwrap().expose().ends_with("consented"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn revoking_takes_the_token_that_is_not_stored_yet() {
-    let (org, store) = (Org::new(), Probe::default());
-    let session = on(&org, &store);
-    session.access_token().await.unwrap();
-    leave_unstored(&org, &store, &session).await;
-    org.script([Token::Answer(200, "")]);
-    session.revoke().await.unwrap();
-    assert!(org.forms().last().unwrap().ends_with("token=refresh.2"), "{:?}", org.forms().last());
-    assert_eq!(session.access_token().await.unwrap_err().kind(), AuthErrorKind::Revoked);
-}
-
-#[tokio::test(start_paused = true)]
-async fn revoking_works_on_what_is_in_memory_when_the_record_has_vanished() {
-    let (org, store) = (Org::new(), Probe::default());
-    let session = on(&org, &store);
-    session.access_token().await.unwrap();
-    store.forget();
-    org.script([Token::Answer(200, "")]);
-    session.revoke().await.unwrap();
-    assert!(org.forms().last().unwrap().ends_with("token=refresh.1"), "{:?}", org.forms().last());
-    assert_eq!(session.access_token().await.unwrap_err().kind(), AuthErrorKind::Revoked);
-    assert_eq!(on(&org, &store).access_token().await.unwrap_err().kind(), AuthErrorKind::Revoked);
-}
-
-#[tokio::test(start_paused = true)]
-async fn revoking_takes_the_token_that_another_process_stores_meanwhile() {
-    let (org, store) = (Org::new(), Probe::default());
-    let (mine, theirs) = (on(&org, &store), on(&org, &store));
-    mine.access_token().await.unwrap();
-    theirs.access_token().await.unwrap();
-    let gate = org.hold_tokens();
-    let revocation = tokio::spawn({
-        let mine = mine.clone();
-        async move { mine.revoke().await }
-    });
-    while org.token_requests() < 2 {
-        tokio::task::yield_now().await;
-    }
-    // The first revocation is under way: let the other process refresh before it is answered.
-    let refresh = tokio::spawn({
-        let theirs = theirs.clone();
-        async move { theirs.refresh().await }
-    });
-    while org.token_requests() < 3 {
-        tokio::task::yield_now().await;
-    }
-    org.answer_revocations();
-    gate.add_permits(2);
-    refresh.await.unwrap().unwrap();
-    gate.add_permits(10);
-    revocation.await.unwrap().unwrap();
-    let revoked: Vec<_> = org.forms().into_iter().filter(|form| form.starts_with("token=")).collect();
-    assert_eq!(revoked, ["token=refresh.1", "token=refresh.2"]);
-    assert!(!store.record().await.contains("refresh.2"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn f037_a_consent_that_comes_during_a_refresh_is_what_stays() {
-    let (org, store) = (Org::new(), Probe::default());
-    let session = on(&org, &store);
-    session.access_token().await.unwrap();
-    let gate = org.hold_tokens();
-    let refresh = tokio::spawn({
-        let session = session.clone();
-        async move { session.refresh().await }
-    });
-    while org.token_requests() < 2 {
-        tokio::task::yield_now().await;
-    }
-    session.reconnect(consent("00DR0000000KvIt")).await.unwrap();
-    gate.add_permits(1);
-    let token = refresh.await.unwrap().unwrap();
-    assert!(token.expose().ends_with("consented"));
-    assert!(store.record().await.contains("consented-refresh"));
-    session.close(Duration::from_secs(1)).await.expect("nothing is left to store");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_delayed_commit_announces_its_refresh_once() {
-    let (org, store) = (Org::new(), Probe::default());
-    let session = on(&org, &store);
-    session.access_token().await.unwrap();
-    let mut events = session.events();
-    let gate = org.hold_tokens();
-    let refresh = tokio::spawn({
-        let session = session.clone();
-        async move { session.refresh().await }
-    });
-    while org.token_requests() < 2 {
-        tokio::task::yield_now().await;
-    }
-    store.down.store(true, Ordering::SeqCst);
-    gate.add_permits(1);
-    refresh.await.unwrap().unwrap();
-    store.down.store(false, Ordering::SeqCst);
-    session.close(Duration::from_secs(60)).await.unwrap();
-    drop(session);
-    let mut seen = Vec::new();
-    while let Some(event) = events.next().await {
-        seen.push(event.to_string());
-    }
-    assert_eq!(seen.len(), 2, "{seen:?}");
-    assert!(seen[0].contains("stored yet") && seen[1].starts_with("refreshed"), "{seen:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_person_is_asked_once_though_other_failures_come_between() {
-    let (org, store) = (Org::new(), Probe::default());
-    let session = on(&org, &store);
-    session.access_token().await.unwrap();
-    let mut events = session.events();
-    let dead = Token::Answer(400, r#"{"error":"invalid_grant","error_description":"inactive user"}"#);
-    org.script([dead]);
-    let error = session.refresh().await.unwrap_err();
-    assert_eq!((error.kind(), error.retry_after()), (AuthErrorKind::ReauthorisationRequired, None));
-    store.down.store(true, Ordering::SeqCst);
-    assert_eq!(session.refresh().await.unwrap_err().kind(), AuthErrorKind::StoreUnavailable);
-    store.down.store(false, Ordering::SeqCst);
-    assert_eq!(session.refresh().await.unwrap_err().kind(), AuthErrorKind::ReauthorisationRequired);
-    drop(session);
-    let mut asked = 0;
-    while let Some(event) = events.next().await {
-        asked += usize::from(matches!(event, Event::ReauthorisationRequired(_)));
-    }
-    assert_eq!(asked, 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn f181_an_error_that_is_told_again_says_how_long_is_left() {
-    let (org, store) = (Org::new(), Probe::default());
-    org.script([Token::Answer(400, r#"{"error":"rate_limit_exceeded"}"#)]);
-    let session = on(&org, &store);
-    let first = session.access_token().await.unwrap_err();
-    assert_eq!(first.retry_after(), Some(Duration::from_secs(300)));
-    tokio::time::advance(Duration::from_secs(100)).await;
-    let again = session.access_token().await.unwrap_err();
-    assert_eq!(again.retry_after(), Some(Duration::from_secs(200)));
-    assert_eq!(org.token_requests(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_error_names_no_source_that_has_nothing_to_do_with_it() {
-    let (org, store) = (Org::new(), Probe::default());
-    let session = on(&org, &store);
-    session.access_token().await.unwrap();
-    org.script([Token::Answer(400, r#"{"error":"invalid_client"}"#)]);
-    store.hiccups.store(1, Ordering::SeqCst);
-    let error = session.refresh().await.unwrap_err();
-    assert_eq!(error.kind(), AuthErrorKind::OperatorMustAct);
-    let source = std::error::Error::source(&error).unwrap().to_string();
-    assert!(source.contains("invalid_client"), "{source}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn f024_what_came_of_an_answer_is_kept_though_the_grant_took_its_time_first() {
-    let (org, store) = (Org::new(), Probe::default());
-    let part = r#"{"refresh_token":"refresh.in-part","access_token":"00DR0000000KvIt!tok"#;
-    let transport =
-        tower::service_fn(move |_: http::Request<http_body_util::Full<bytes::Bytes>>| async move {
-            let part = futures_util::stream::iter([Ok::<_, std::io::Error>(http_body::Frame::data(
-                bytes::Bytes::from_static(part.as_bytes()),
-            ))]);
-            let body = http_body_util::StreamBody::new(futures_util::StreamExt::chain(
-                part,
-                futures_util::stream::pending(),
-            ));
-            Ok::<_, std::io::Error>(http::Response::new(body))
-        });
-    let session = Session::builder("acme", Thoughtful(support::grant()))
-        .store(store.clone())
-        .transport(transport)
-        .build()
-        .unwrap();
-    let error = session.access_token().await.unwrap_err();
-    assert_eq!(error.kind(), AuthErrorKind::TokenAnswerRejected, "{error}");
-    assert!(store.record().await.contains("refresh.in-part"));
-    drop(org);
-}
-
-/// A grant that thinks for half a second before it asks.
-struct Thoughtful(RefreshToken);
-
-impl Grant for Thoughtful {
-    fn kind(&self) -> &'static str {
-        self.0.kind()
-    }
-
-    fn client_id(&self) -> &str {
-        self.0.client_id()
-    }
-
-    fn login_host(&self) -> &LoginHost {
-        self.0.login_host()
-    }
-
-    fn seed(&self) -> Option<&Secret> {
-        self.0.seed()
-    }
-
-    async fn exchange(
-        &self,
-        endpoint: &TokenEndpoint,
-        refresh_token: Option<&Secret>,
-    ) -> Result<TokenResponse, TokenError> {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        self.0.exchange(endpoint, refresh_token).await
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_store_that_hints_all_the_time_is_not_read_all_the_time() {
-    let (org, store) = (Org::new(), Probe::default());
-    store.hints.store(true, Ordering::SeqCst);
-    let (a, b) = (on(&org, &store), on(&org, &store));
-    org.delay_tokens(Duration::from_secs(5));
-    let (first, second) = tokio::join!(a.access_token(), b.access_token());
-    assert_eq!(first.unwrap().expose(), second.unwrap().expose());
-    let loads = store.loads.load(Ordering::SeqCst);
-    assert!(loads <= 110, "{loads} loads in 5 s");
-    assert_eq!(org.token_requests(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -531,6 +257,28 @@ async fn a_fresh_consent_brings_a_dead_connection_back_for_every_session_on_the_
     tokio::time::advance(Duration::from_secs(2)).await;
     assert!(theirs.refresh().await.unwrap().expose().ends_with("consented"));
     assert_eq!(org.token_requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f112_a_request_that_was_made_for_one_org_is_never_resent_to_another() {
+    let (org, store) = (Org::new(), Probe::default());
+    let session = on(&org, &store);
+    let service = SalesforceAuthLayer::new(session.clone()).layer(org.api());
+    service.clone().oneshot(get("/warm")).await.unwrap();
+    let gate = org.hold_api();
+    let write = tokio::spawn(service.oneshot(get("/services/data/v65.0/sobjects/Account")));
+    while org.api_requests() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let other = Reconnect::new(consent("00DR0000000AAAA")).accept_new_org();
+    session.reconnect(other).await.unwrap();
+    org.expire();
+    gate.add_permits(10);
+    let response = write.await.unwrap().unwrap();
+    let Some(Outcome::NotResendable(reason)) = Diagnosis::of(&response).map(Diagnosis::outcome) else {
+        panic!("{:?}", Diagnosis::of(&response))
+    };
+    assert_eq!((*reason, org.api_requests(), org.token_requests()), (NotResendable::OtherOrg, 2, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -126,24 +126,84 @@ async fn f174_a_path_that_is_always_refused_does_not_refresh_for_ever_because_ot
     service.clone().oneshot(get("/warm")).await.unwrap();
     tokio::time::advance(Duration::from_secs(3_600)).await;
     for _ in 0..600 {
-        // Each refresh ends the session before it, so that the good requests under way are refused and sent again.
-        let mut calls = Vec::new();
         let gate = org.hold_api();
         let sent = org.api_requests();
-        for path in ["/good/1", "/bad", "/good/2"] {
+        let mut calls = Vec::new();
+        for path in ["/bad", "/good"] {
             calls.push(tokio::spawn(service.clone().oneshot(get(path))));
+            while org.api_requests() < sent + calls.len() {
+                tokio::task::yield_now().await;
+            }
         }
-        while org.api_requests() < sent + 3 {
+        // A refresh ends the session before it: the good request is refused for that, and its resend accepted after
+        // the bad one's was refused.
+        gate.add_permits(1);
+        for _ in 0..50 {
             tokio::task::yield_now().await;
         }
         org.open_api(gate);
         let statuses: Vec<_> =
             join_all(calls).await.into_iter().map(|call| call.unwrap().unwrap().status().as_u16()).collect();
-        assert_eq!(statuses, [200, 401, 200]);
+        assert_eq!(statuses, [401, 200]);
         tokio::time::advance(Duration::from_secs(1)).await;
     }
     let refreshes = org.token_requests() - 1;
     assert!((1..=10).contains(&refreshes), "{refreshes} refreshes in 10 min");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f174_refusals_of_young_tokens_cool_down_though_nothing_can_be_sent_again() {
+    let org = Org::new();
+    let service = SalesforceAuthLayer::new(org.session()).replay(replay::Never).layer(org.api());
+    service.clone().oneshot(get("/warm")).await.unwrap();
+    org.answer_api(Some((401, support::EXPIRED)));
+    for _ in 0..50 {
+        service.clone().oneshot(get("/r")).await.unwrap();
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(org.token_requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_refusal_of_a_resend_with_an_older_token_says_nothing_about_the_newest() {
+    let org = Org::new();
+    let session = org.session();
+    let service = SalesforceAuthLayer::new(session.clone()).layer(org.api());
+    service.clone().oneshot(get("/warm")).await.unwrap();
+    org.expire();
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    let gate = org.hold_api();
+    let call = tokio::spawn(service.clone().oneshot(get("/r")));
+    gate.add_permits(1);
+    while org.api_requests() < 3 {
+        tokio::task::yield_now().await;
+    }
+    session.refresh().await.unwrap();
+    org.open_api(gate);
+    let response = call.await.unwrap().unwrap();
+    assert!(matches!(Diagnosis::of(&response).unwrap().outcome(), Outcome::RefusedAgain));
+    org.expire();
+    assert_eq!(service.oneshot(get("/r")).await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f039_an_endpoint_that_answers_with_the_refused_token_is_asked_once_a_cool_down() {
+    let org = Org::new();
+    let session = org.session();
+    let service = SalesforceAuthLayer::new(session.clone()).layer(org.api());
+    service.clone().oneshot(get("/warm")).await.unwrap();
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    let token = session.access_token().await.unwrap().expose().to_owned();
+    org.script(std::iter::repeat_n(Token::Patched(serde_json::json!({ "access_token": token })), 100));
+    org.answer_api(Some((401, support::EXPIRED)));
+    let response = service.clone().oneshot(get("/r")).await.unwrap();
+    assert!(matches!(Diagnosis::of(&response).unwrap().outcome(), Outcome::TokenUnchanged));
+    for _ in 0..50 {
+        let response = service.clone().oneshot(get("/r")).await.unwrap();
+        assert!(matches!(Diagnosis::of(&response).unwrap().outcome(), Outcome::CoolingDown { .. }));
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!((org.token_requests(), org.api_requests()), (2, 1 + 51));
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
         body.splice(at..at, SESSION_ID.bytes());
     }
 
-    let head = Head { status, headers: &headers, path: PATHS[usize::from(shape & 7)] };
+    let head = Head::new(status, &headers, PATHS[usize::from(shape & 7)]);
     let read = refusal::read(head, &body);
     assert_eq!(read.verdict, refusal::classify(head, &body));
     if let Some(beginning) = body.get(..CAP) {

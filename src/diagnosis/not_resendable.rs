@@ -22,6 +22,9 @@ pub enum NotResendable {
     /// The rest of the request cannot be made again: a part of its head is too long to be kept (2 GiB), or its URI is
     /// not, or no longer, one of the org's.
     Head,
+    /// The connection was given to another org meanwhile
+    /// ([`Reconnect::accept_new_org`](crate::Reconnect::accept_new_org)): the request was meant for the former one.
+    OtherOrg,
 }
 
 impl fmt::Display for NotResendable {
@@ -35,6 +38,7 @@ impl fmt::Display for NotResendable {
                 );
             }
             Self::BodyFailed => "its body failed before its end",
+            Self::OtherOrg => "the connection was given to another org meanwhile, and it was meant for the former one",
             Self::Head => "its head was not kept, or its URI is no longer the org's",
         })
     }

@@ -185,16 +185,7 @@ impl Session {
     /// The current token set, or the next one after a refresh that this call starts or joins.
     pub(crate) fn acquire(&self) -> Acquire {
         let shared = Arc::clone(&self.0);
-        Box::pin(async move {
-            let seat = {
-                let mut state = shared.state();
-                if let Some(live) = &state.live {
-                    return Ok(Arc::clone(live));
-                }
-                shared.board(&mut state, false)?.depart(state)
-            };
-            shared.seated(seat).await
-        })
+        Box::pin(async move { shared.token().await.map_err(|error| error.diagnosed(None)) })
     }
 
     /// Decides what follows a refusal; may start or join a refresh.

@@ -53,6 +53,9 @@ impl Shared {
         };
         match outcome {
             Ok(live) if live.generation > refused.live.generation => match refused.resendable {
+                _ if is_other_org(&refused.live, &live) => {
+                    refused.hand_back(diagnosis::Outcome::NotResendable(NotResendable::OtherOrg))
+                }
                 Ok(()) => Recovery::Resend(live),
                 Err(reason) => refused.hand_back(diagnosis::Outcome::NotResendable(reason)),
             },
@@ -82,6 +85,18 @@ impl Shared {
             }
             Err(error) => Now::Not(diagnosis::Outcome::RefreshFailed(error)),
         }
+    }
+
+    /// The current token, or the one of the flight that is joined or started for it.
+    pub(super) async fn token(self: &Arc<Self>) -> Outcome {
+        let seat = {
+            let mut state = self.state();
+            if let Some(live) = &state.live {
+                return Ok(Arc::clone(live));
+            }
+            self.board(&mut state, false)?.depart(state)
+        };
+        self.seated(seat).await
     }
 
     /// Waits for a flight, at most as long as the wait budget. Dropping the future gives the seat up and nothing else.
@@ -164,6 +179,12 @@ impl Refused {
 
 fn diagnosis(refusal: Refusal, live: &Live, outcome: diagnosis::Outcome) -> Diagnosis {
     Diagnosis { refusal: Some(refusal), generation: Some(live.generation), outcome }
+}
+
+/// Whether the connection was given to another org meanwhile (`Reconnect::accept_new_org`). A path alone would lead
+/// there, with a record or a deletion that was meant for the former one.
+fn is_other_org(before: &Live, now: &Live) -> bool {
+    matches!((before.tokens.org(), now.tokens.org()), (Some(before), Some(now)) if before != now)
 }
 
 /// Whether a new token could change the answer at all.

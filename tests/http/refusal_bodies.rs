@@ -22,7 +22,7 @@ use tokio::{
     time::Instant,
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_salesforce_auth::{Diagnosis, SalesforceAuthLayer, replay::Never};
+use tower_salesforce_auth::{Diagnosis, Outcome, SalesforceAuthLayer, replay::Never};
 
 use crate::{
     net::{AnswerBody, BOTH, Server, Version, answer, over, signal, whole},

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{ServiceBuilder, ServiceExt};
-use tower_salesforce_auth::{Diagnosis, SalesforceAuthLayer, replay::Never, testing::FakeOrg};
+use tower_salesforce_auth::{Diagnosis, Outcome, SalesforceAuthLayer, replay::Never, testing::FakeOrg};
 
 use crate::{ECHO, LIMITS, get, hyper_client, session};
 

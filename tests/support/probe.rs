@@ -19,6 +19,9 @@ pub struct Probe {
     pub panics: Arc<AtomicBool>,
     /// So many loads fail.
     pub hiccups: Arc<AtomicUsize>,
+    /// Loads, or swaps, never end.
+    pub loads_hang: Arc<AtomicBool>,
+    pub swaps_hang: Arc<AtomicBool>,
     /// Whether it hints at a change at any time.
     pub hints: Arc<AtomicBool>,
 }
@@ -33,10 +36,13 @@ impl Probe {
         *self.inner.lock().unwrap() = Arc::default();
     }
 
+    fn records(&self) -> Arc<MemoryStore> {
+        Arc::clone(&self.inner.lock().unwrap())
+    }
+
     pub async fn record(&self) -> String {
         let key = StoreKey::new("acme", "refresh_token");
-        let inner = self.inner.lock().unwrap().clone();
-        let stored = inner.load(&key).await.unwrap().expect("a record");
+        let stored = self.records().load(&key).await.unwrap().expect("a record");
         String::from_utf8(stored.bytes).unwrap()
     }
 }
@@ -44,13 +50,15 @@ impl Probe {
 impl TokenStore for Probe {
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
         self.loads.fetch_add(1, Ordering::SeqCst);
+        if self.loads_hang.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let hiccup =
             self.hiccups.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
         if hiccup || self.down.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("down"));
         }
-        let inner = self.inner.lock().unwrap().clone();
-        inner.load(key).await
+        self.records().load(key).await
     }
 
     async fn compare_and_swap(
@@ -59,19 +67,21 @@ impl TokenStore for Probe {
         expected: Option<Revision>,
         record: &[u8],
     ) -> Result<Swap, StoreError> {
+        if self.swaps_hang.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         assert!(!self.panics.load(Ordering::SeqCst), "the store has a bug");
         if self.down.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("down"));
         }
-        let inner = self.inner.lock().unwrap().clone();
-        let swap = inner.compare_and_swap(key, expected, record).await?;
+        let swap = self.records().compare_and_swap(key, expected, record).await?;
         self.applied.fetch_add(usize::from(matches!(swap, Swap::Applied(_))), Ordering::SeqCst);
         Ok(swap)
     }
 
     async fn changed(&self, _key: &StoreKey) {
         if !self.hints.load(Ordering::SeqCst) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -198,7 +198,7 @@ async fn s04_the_resend_checks_the_origin_again() {
     gate.add_permits(2);
     let response = call.await.unwrap().unwrap();
     let diagnosis = Diagnosis::of(&response).unwrap();
-    assert!(matches!(diagnosis.outcome(), Outcome::NotResendable), "{diagnosis}");
+    assert!(matches!(diagnosis.outcome(), Outcome::NotResendable(_)), "{diagnosis}");
     assert_eq!((org.api_requests(), org.token_requests()), (1, 1));
 }
 

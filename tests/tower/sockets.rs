@@ -79,24 +79,6 @@ async fn a_dead_session_is_refreshed_in_every_dialect_that_takes_the_bearer_toke
 }
 
 #[tokio::test]
-async fn f145_a_bulk_refusal_refreshes_and_resends() {
-    for stack in stacks().await {
-        stack.org.answer_api_requests(ApiAnswer::DeadSession.next(1));
-        let before = stack.org.counters().token_requests;
-        let job = Request::post("/services/async/65.0/job").header("content-type", "application/json");
-        let response = stack.send(job.body(Full::from("{}")).unwrap()).await;
-        // The resend is refused for another reason than the first send: the API wants `X-SFDC-Session`.
-        let diagnosis = Diagnosis::of(&response).unwrap();
-        assert_eq!(diagnosis.code(), Some("InvalidSessionId"));
-        assert!(matches!(diagnosis.outcome(), Outcome::RefusedAgain));
-        assert_eq!(
-            (response.status(), stack.org.counters().token_requests - before),
-            (StatusCode::BAD_REQUEST, 1)
-        );
-    }
-}
-
-#[tokio::test]
 async fn f151_a_refusal_that_is_handed_back_has_every_byte_and_its_length() {
     for stack in stacks().await {
         let body = Bytes::from(vec![b'x'; 100_000]);
