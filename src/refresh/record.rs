@@ -223,6 +223,19 @@ mod tests {
     }
 
     #[test]
+    fn f190_s38_a_fingerprint_is_keyed_by_its_record_and_tells_nothing_of_the_seed() {
+        let (one, mut other) = (record().seeds, record().seeds);
+        other.salt = [0; 16];
+        assert!(!other.knows(&Secret::new("seed-1")), "another key, another fingerprint");
+        other.remember(&Secret::new("seed-1"));
+        assert_ne!(one.fingerprints, other.fingerprints);
+        let mut near = record().seeds;
+        // One bit off is as far off as any other value.
+        near.fingerprints[0][31] ^= 1;
+        assert!(!near.knows(&Secret::new("seed-1")));
+    }
+
+    #[test]
     fn f020_a_child_keeps_the_old_refresh_token_when_none_came() {
         let parent = record();
         assert_eq!(parent.child(None, None).refresh_token, Some(Secret::new("seed-1")));

@@ -87,6 +87,25 @@ fn s17_f192_the_words_of_a_refusal_are_fit_to_be_shown() {
     assert_eq!(read(403, IDENTITY, "Bad_OAuth_Token").code.as_deref(), Some("Bad_OAuth_Token"));
 }
 
+/// Nothing is declared, expanded or nested: whatever an XML parser would do with these, here they are text or nothing.
+#[test]
+fn s21_xml_is_not_expanded_and_its_depth_and_attributes_cost_nothing() {
+    let fault = |inner: &str| {
+        format!("<error><exceptionCode>{inner}</exceptionCode><exceptionMessage>m</exceptionMessage></error>")
+    };
+    assert_eq!(classify(400, BULK, fault("InvalidSessionId")), SessionExpired);
+    let entity = "<!DOCTYPE e [<!ENTITY x \"InvalidSessionId\"><!ENTITY y \"&x;&x;&x;&x;\">]>";
+    assert_eq!(classify(400, BULK, format!("{entity}{}", fault("&x;"))), NotAuth);
+    assert_eq!(classify(400, BULK, format!("{entity}{}", fault("&y;"))), NotAuth);
+    let external = "<!DOCTYPE e SYSTEM \"http://evil.example/e.dtd\">";
+    assert_eq!(classify(400, BULK, format!("{external}{}", fault("InvalidSessionId"))), SessionExpired);
+    // Within the 16 KiB that are looked at: 1,000 elements deep, then 1,000 attributes wide.
+    let deep = format!("{}{}", "<a>".repeat(1_000), fault("InvalidSessionId"));
+    assert_eq!(classify(400, BULK, deep), SessionExpired);
+    let wide = format!("<e {}>{}", "a=\">\" ".repeat(1_000), fault("InvalidSessionId"));
+    assert_eq!(classify(400, BULK, wide), SessionExpired);
+}
+
 #[test]
 fn no_bytes_make_it_panic_and_none_make_data_a_refusal() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);

@@ -10,7 +10,7 @@ impl<B: Body> Replay<B> for Mine {
     type Body = B;
     type Kept = Nothing<B>;
 
-    fn keep(&self, body: B) -> (B, Option<Nothing<B>>) {
+    fn keep(&self, body: B, _: &mut http::Extensions) -> (B, Option<Nothing<B>>) {
         (body, None)
     }
 }
