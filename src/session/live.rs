@@ -121,6 +121,7 @@ impl Live {
 
     /// The token `token` of the org at `authority`, which was at `previous` before.
     #[cfg(any(test, fuzzing))]
+    #[allow(clippy::unwrap_used)] // no part of what is published
     pub(crate) fn sample(generation: u64, token: &str, authority: &str, previous: &[&str]) -> Arc<Self> {
         let origin = |authority: &str| format!("https://{authority}").parse().unwrap();
         let tokens = TokenSet {
