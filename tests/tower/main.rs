@@ -4,10 +4,8 @@
 
 mod answers;
 mod probe;
-mod readiness;
 mod requests;
 mod sockets;
-mod stacks;
 #[path = "../support/mod.rs"]
 mod support;
 
