@@ -49,31 +49,43 @@
 //!
 //! # Bodies that are not `Clone`
 //!
-//! Streams and boxed bodies are sent once: [`replay::Never`](crate::replay::Never). A refused request is handed back
-//! with a diagnosis, and the next one has the new session.
+//! Streams, boxed bodies and `Incoming` take [`replay::Buffered`](crate::replay::Buffered): what is sent of a body is
+//! remembered, up to a cap, until the answer comes. The client below gets a
+//! [`BufferedBody`](crate::replay::BufferedBody). One whose body type is open (hyper-util's, `ReqwestService`, what
+//! `kube::Client::new` is given) takes it as it is; one of a fixed body type (axum's, tonic's) has it put into its own,
+//! by one line below the layer:
 //!
 //! ```
 //! # use std::convert::Infallible;
 //! # use bytes::Bytes;
 //! # use http::{Request, Response};
-//! # use http_body_util::{Full, combinators::UnsyncBoxBody};
-//! # use tower::{BoxError, Layer, ServiceExt, service_fn};
-//! use tower_salesforce_auth::{SalesforceAuthLayer, Session, replay};
+//! # use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+//! # use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+//! use tower_salesforce_auth::{
+//!     SalesforceAuthLayer, Session,
+//!     replay::{Buffered, BufferedBody},
+//! };
 //!
-//! # type Boxed = UnsyncBoxBody<Bytes, BoxError>;
+//! # type Boxed = UnsyncBoxBody<Bytes, BoxError>; // in place of axum's or tonic's `Body`
 //! # async fn recipe(session: Session, upload: Request<Boxed>) -> Result<(), BoxError> {
 //! # let client = service_fn(|_: Request<Boxed>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
-//! let uploads = SalesforceAuthLayer::new(session).replay(replay::Never).layer(client);
-//! uploads.oneshot(upload).await?;
+//! let salesforce = ServiceBuilder::new()
+//!     .layer(SalesforceAuthLayer::new(session).replay(Buffered::default()))
+//!     .map_request(|request: Request<BufferedBody<Boxed>>| request.map(|body| body.boxed_unsync()))
+//!     .service(client);
+//! salesforce.oneshot(upload).await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! With [`replay::Never`](crate::replay::Never) such a body is sent once, and a refused request is handed back with a
+//! diagnosis; the next one has the new session.
+//!
 //! # tower-http
 //!
 //! - **`FollowRedirect`** above follows nothing when requests have relative URIs: its base is not absolute. Below, its
-//!   default policy follows to a foreign host, without the token, and hands that host's answer back as if it were
-//!   Salesforce's; use the policy `SameOrigin`.
+//!   default policy follows to a foreign host and hands that host's answer back as if it were Salesforce's. It drops
+//!   `Authorization` on the way, but not the `X-SFDC-Session` of Bulk API 1.0: use the policy `SameOrigin`.
 //! - **`Decompression`** belongs below. Above, refusals arrive compressed: a `401` still refreshes the session, at most
 //!   once per cool-down; refusals of Bulk API 1.0 and SOAP, which have other statuses, are not recognised.
 //! - **`TimeoutLayer`** does not compile over a hyper body, which has no `Default`; `tower::timeout` does.
@@ -82,10 +94,9 @@
 //!
 //! # Other clients
 //!
-//! - **reqwest** is no `Service<http::Request<_>>`. Write a service around a `reqwest::Client` and put it below the
-//!   layer, where URIs are absolute. `Full<Bytes>` does not turn into a `reqwest::Body`: hand over its `Bytes`, since
-//!   reqwest cannot replay a wrapped body itself. Read [`Diagnosis::of`](crate::Diagnosis::of) before
-//!   `error_for_status`, which drops the response with its extensions.
+//! - **reqwest** is no `Service<http::Request<_>>`; `reqwest::ReqwestService` (feature `reqwest`) makes it one, to stand
+//!   below the layer, where URIs are absolute. Read [`Diagnosis::of`](crate::Diagnosis::of) before `error_for_status`,
+//!   which drops the response with its extensions.
 //! - **gRPC and other calls that cannot go through a layer** take the token from
 //!   [`Session::access_token`](crate::Session::access_token).
 //!

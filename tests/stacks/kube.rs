@@ -22,7 +22,7 @@ use crate::{LIMITS, hyper_client, session};
 
 /// Bytes or a stream, as kube's: not `Clone`, and not `Sync` because of the stream.
 #[derive(Default)]
-struct KubeBody(Option<Bytes>, Option<UnsyncBoxBody<Bytes, Infallible>>);
+pub(crate) struct KubeBody(Option<Bytes>, Option<UnsyncBoxBody<Bytes, Infallible>>);
 
 impl Body for KubeBody {
     type Data = Bytes;
@@ -46,17 +46,17 @@ impl Body for KubeBody {
     }
 }
 
-type Answer = UnsyncBoxBody<Bytes, BoxError>;
+pub(crate) type Answer = UnsyncBoxBody<Bytes, BoxError>;
 type Inner = BoxService<Request<KubeBody>, Response<Answer>, BoxError>;
 
 /// In place of `kube::Client`.
 #[derive(Clone)]
-struct KubeClient {
+pub(crate) struct KubeClient {
     inner: Buffer<Request<KubeBody>, <Inner as Service<Request<KubeBody>>>::Future>,
 }
 
 impl KubeClient {
-    fn new<S, B>(service: S) -> Self
+    pub(crate) fn new<S, B>(service: S) -> Self
     where
         S: Service<Request<KubeBody>, Response = Response<B>> + Send + 'static,
         S::Future: Send + 'static,
@@ -70,7 +70,7 @@ impl KubeClient {
         Self { inner: Buffer::new(BoxService::new(erased.map_err(Into::into)), 1024) }
     }
 
-    async fn send(&self, request: Request<KubeBody>) -> Response<Answer> {
+    pub(crate) async fn send(&self, request: Request<KubeBody>) -> Response<Answer> {
         self.inner.clone().oneshot(request).await.unwrap()
     }
 }

@@ -1,9 +1,9 @@
-//! Recipes: the layer in the stacks that people have, compiled and run against an org on loopback. What is shown here
-//! with `Cloned` and `Never` is all that a stack's body type allows without buffering.
+//! Recipes: the layer in the stacks that people have, compiled and run against an org on loopback.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a panic here is a failed test
 
 mod axum;
+mod buffered;
 mod diagnosis;
 mod hyper;
 mod kube;
