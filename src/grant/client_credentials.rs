@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use crate::{
         grant::LoginHostError,
-        token_endpoint::probe::{Reply, endpoint},
+        token_endpoint::in_memory::{Reply, endpoint},
     };
 
     #[tokio::test]

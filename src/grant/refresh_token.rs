@@ -72,7 +72,7 @@ mod tests {
     use super::*;
     use crate::token_endpoint::{
         TokenErrorKind,
-        probe::{Reply, endpoint},
+        in_memory::{Reply, endpoint},
     };
 
     fn grant(client: Client) -> RefreshToken {

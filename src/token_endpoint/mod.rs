@@ -11,7 +11,7 @@ mod http_date;
 #[cfg(feature = "hyper-client")]
 mod hyper;
 #[cfg(test)]
-pub(crate) mod probe;
+pub(crate) mod in_memory;
 mod reading;
 mod revoke;
 mod taxonomy;

@@ -35,7 +35,7 @@ mod tests {
 
     use super::super::{
         TokenErrorKind,
-        probe::{Reply, endpoint},
+        in_memory::{Reply, endpoint},
     };
     use crate::secret::Secret;
 

@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     clock,
     grant::LoginHost,
-    token_endpoint::probe::{Reply, at, endpoint},
+    token_endpoint::in_memory::{Reply, at, endpoint},
 };
 
 const FORM: &[(&str, &str)] = &[
