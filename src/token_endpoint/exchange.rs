@@ -14,6 +14,7 @@ use super::{
     answer::TokenResponse,
     error::{TokenError, TokenErrorKind},
     form, http_date,
+    reason::TokenErrorReason,
     taxonomy::{self, Asked},
     transport::{Transport, is_unsent},
 };
@@ -181,9 +182,9 @@ impl Answer {
         match self.cut {
             None => TokenResponse::read(&self.body, asked).map_err(|error| match error.kind() {
                 // F103: a page in place of an answer.
-                TokenErrorKind::OutcomeUnknown => {
-                    error.with_note(&taxonomy::describe(self.status, &self.headers))
-                }
+                TokenErrorKind::OutcomeUnknown => error
+                    .with_reason(taxonomy::is_page(&self.body).then_some(TokenErrorReason::NotTokenEndpoint))
+                    .with_note(&taxonomy::describe(self.status, &self.headers)),
                 _ => error,
             }),
             Some(Cut::Oversized) => {

@@ -13,14 +13,18 @@ mod hyper;
 #[cfg(test)]
 pub(crate) mod in_memory;
 mod reading;
+mod reason;
 mod revoke;
 mod taxonomy;
 mod transport;
+mod wording;
 
 pub use self::{
     answer::TokenResponse,
     error::{TokenError, TokenErrorKind},
     exchange::TokenEndpoint,
+    reason::TokenErrorReason,
+    wording::{Wording, known},
 };
 pub(crate) use self::{answer::is_token, transport::Transport};
 
