@@ -16,6 +16,7 @@ mod reading;
 mod reason;
 mod revoke;
 mod taxonomy;
+mod transfer;
 mod transport;
 mod wording;
 

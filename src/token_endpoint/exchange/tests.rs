@@ -6,12 +6,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Method, Response, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::{Body, Frame};
 
 use super::*;
 use crate::{
-    clock,
+    BoxError, clock,
     grant::LoginHost,
     token_endpoint::in_memory::{Reply, at, endpoint},
 };
