@@ -38,6 +38,10 @@ impl Grant for ClientCredentials {
         &self.host
     }
 
+    fn client(&self) -> Option<&Client> {
+        Some(&self.client)
+    }
+
     fn check(&self) -> Result<(), BoxError> {
         self.client.check()?;
         if self.client.secret.is_none() {

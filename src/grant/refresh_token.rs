@@ -43,6 +43,10 @@ impl Grant for RefreshToken {
         Some(&self.seed)
     }
 
+    fn client(&self) -> Option<&Client> {
+        Some(&self.client)
+    }
+
     fn check(&self) -> Result<(), BoxError> {
         self.client.check()?;
         if !is_token(self.seed.expose()) {

@@ -12,6 +12,7 @@ mod http_date;
 mod hyper;
 #[cfg(test)]
 pub(crate) mod in_memory;
+mod introspect;
 mod reading;
 mod reason;
 mod revoke;
@@ -24,6 +25,7 @@ pub use self::{
     answer::TokenResponse,
     error::{TokenError, TokenErrorKind},
     exchange::TokenEndpoint,
+    introspect::Introspection,
     reason::TokenErrorReason,
     wording::{Wording, known},
 };
@@ -33,4 +35,10 @@ pub(crate) use self::{answer::is_token, transport::Transport};
 #[cfg(fuzzing)]
 pub(crate) fn salvage(body: &[u8]) -> TokenError {
     TokenResponse::salvage(body, "the answer broke off")
+}
+
+/// What an answer says about a token.
+#[cfg(fuzzing)]
+pub(crate) fn introspection(body: &[u8]) -> Result<Introspection, TokenError> {
+    Introspection::read(body, taxonomy::Asked::elsewhere())
 }

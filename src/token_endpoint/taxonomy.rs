@@ -32,6 +32,11 @@ impl<'a> Asked<'a> {
         Self { grant: GrantType::of(form), sent: form }
     }
 
+    /// The form, which no text of the answer may repeat.
+    pub(super) fn sent(&self) -> &'a [(&'a str, &'a str)] {
+        self.sent
+    }
+
     /// A request that somebody else made.
     pub(super) fn elsewhere() -> Self {
         Self { grant: GrantType::Other, sent: &[] }
