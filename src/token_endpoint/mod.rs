@@ -1,7 +1,8 @@
 //! The token endpoint: one bounded request, a strict reading of its answer, a name for every failure.
 //!
 //! Requests are `POST`s with a form body over the session's own transport. Redirects are not followed, answers are read
-//! to 64 KiB within 10 s, compressed answers are refused.
+//! to 64 KiB within 10 s, compressed answers are refused. Over the same transport go the reads of the org that a
+//! diagnosis asks for.
 
 mod answer;
 mod error;
@@ -13,6 +14,8 @@ mod hyper;
 #[cfg(test)]
 pub(crate) mod in_memory;
 mod introspect;
+#[cfg_attr(not(test), expect(dead_code, reason = "for the diagnosis on demand, which comes next"))]
+pub(crate) mod read;
 mod reading;
 mod reason;
 mod revoke;
