@@ -9,7 +9,7 @@ use crate::{
     instance_url::HostPolicy,
     request::{Form, PackedHead},
     session::Live,
-    token_endpoint::{self, TokenError},
+    token_endpoint::{self, Introspection, TokenError},
 };
 
 /// Reads an instance URL under a policy that only a session's builder can choose.
@@ -70,4 +70,13 @@ pub fn unpack(bytes: Vec<u8>, headers: usize) -> Option<Request<()>> {
 #[must_use]
 pub fn salvage(body: &[u8]) -> TokenError {
     token_endpoint::salvage(body)
+}
+
+/// Reads the answer to the question whether a token is active.
+///
+/// # Errors
+///
+/// When it does not say so.
+pub fn introspection(body: &[u8]) -> Result<Introspection, TokenError> {
+    token_endpoint::introspection(body)
 }

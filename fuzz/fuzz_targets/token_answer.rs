@@ -1,5 +1,5 @@
 //! A token answer yields well-formed tokens or a typed error, shows none of them, and loses no refresh token that came
-//! through.
+//! through. Read as the answer to an introspection, the same bytes yield printable texts or a typed error.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -29,6 +29,10 @@ fuzz_target!(|data: &[u8]| {
         }
         Err(error) => check(error),
     }
+    match fuzzing::introspection(&body) {
+        Ok(told) => assert_printable(&format!("{told:?}")),
+        Err(error) => check(&error),
+    }
     let broken_off = fuzzing::salvage(&body);
     check(&broken_off);
 
@@ -43,11 +47,16 @@ fuzz_target!(|data: &[u8]| {
 
 fn check(error: &TokenError) {
     let shown = format!("{error} {error:?}");
-    assert!(shown.len() < 4096 && !shown.contains(char::is_control), "{shown:?}");
+    assert_printable(&shown);
     if let Some(token) = error.kept() {
         assert!(is_token(token), "a malformed token was kept");
         assert_unseen(token, &shown);
     }
+}
+
+/// Of a length and in characters fit for a log line.
+fn assert_printable(shown: &str) {
+    assert!(shown.len() < 4096 && !shown.contains(char::is_control), "{shown:?}");
 }
 
 /// Visible ASCII, 1 to 8,192 characters.

@@ -38,6 +38,10 @@ impl Grant for ClientCredentials {
         &self.host
     }
 
+    fn client(&self) -> Option<&Client> {
+        Some(&self.client)
+    }
+
     fn check(&self) -> Result<(), BoxError> {
         self.client.check()?;
         if self.client.secret.is_none() {
@@ -62,7 +66,7 @@ mod tests {
     use super::*;
     use crate::{
         grant::LoginHostError,
-        token_endpoint::probe::{Reply, endpoint},
+        token_endpoint::in_memory::{Reply, endpoint},
     };
 
     #[tokio::test]

@@ -82,6 +82,7 @@ pub(crate) struct LoginOrigin {
     base: String,
     token: Uri,
     revoke: Uri,
+    introspect: Uri,
 }
 
 impl LoginOrigin {
@@ -102,6 +103,10 @@ impl LoginOrigin {
 
     pub(crate) fn revoke(&self) -> &Uri {
         &self.revoke
+    }
+
+    pub(crate) fn introspect(&self) -> &Uri {
+        &self.introspect
     }
 }
 
@@ -136,7 +141,13 @@ impl LoginHost {
         let base = format!("{origin}{}", parts.path);
         let endpoint =
             |name| format!("{base}/services/oauth2/{name}").parse().map_err(|_| LoginHostError::Host);
-        Ok(LoginOrigin { token: endpoint("token")?, revoke: endpoint("revoke")?, origin, base })
+        Ok(LoginOrigin {
+            token: endpoint("token")?,
+            revoke: endpoint("revoke")?,
+            introspect: endpoint("introspect")?,
+            origin,
+            base,
+        })
     }
 
     /// Whether the host is an org's own, and not one of the two that all orgs share.
@@ -264,6 +275,7 @@ mod tests {
             assert_eq!(login.base(), base, "{host:?}");
             assert_eq!(login.token().to_string(), format!("{base}/services/oauth2/token"));
             assert_eq!(login.revoke().to_string(), format!("{base}/services/oauth2/revoke"));
+            assert_eq!(login.introspect().to_string(), format!("{base}/services/oauth2/introspect"));
         }
     }
 

@@ -43,6 +43,10 @@ impl Grant for RefreshToken {
         Some(&self.seed)
     }
 
+    fn client(&self) -> Option<&Client> {
+        Some(&self.client)
+    }
+
     fn check(&self) -> Result<(), BoxError> {
         self.client.check()?;
         if !is_token(self.seed.expose()) {
@@ -72,7 +76,7 @@ mod tests {
     use super::*;
     use crate::token_endpoint::{
         TokenErrorKind,
-        probe::{Reply, endpoint},
+        in_memory::{Reply, endpoint},
     };
 
     fn grant(client: Client) -> RefreshToken {

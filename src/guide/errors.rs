@@ -41,7 +41,7 @@
 //! | [`UnsupportedTarget`] | Send a path that begins with `/` |
 //! | [`NotConnected`] | Let the customer connect, then [`Session::reconnect`] |
 //! | [`ReauthorisationRequired`] | The same: the refresh token is revoked or expired, or the user inactive. No request is made until then |
-//! | [`OperatorMustAct`] | An admin of the org or the owner of the app: the message names what (IP ranges, app not installed or approved, wrong client) |
+//! | [`OperatorMustAct`] | An admin of the org or the owner of the app: the message names what (IP ranges, app not installed or approved, wrong client) and where in Setup. [`TokenError::find`] has it as a [`reason`] |
 //! | [`TokenEndpointUnavailable`] | Nothing; the next request after [`retry_after`] tries again. If it stays: network, proxy, DNS |
 //! | [`OutcomeUnknown`] | Nothing; the refresh token may be spent, so it is not shown again before a wait-out. [`retry_after`] tells when |
 //! | [`TokenAnswerRejected`] | Look at the source: an instance URL that is not Salesforce's, a malformed token. Behind a proxy: does it rewrite answers? |
@@ -55,6 +55,8 @@
 //! | [`Revoked`] | Expected after [`Session::revoke`]; [`Session::reconnect`] begins anew |
 //! | [`Recursion`] | Give the session a transport of its own: token requests must not pass through the layer |
 //!
+//! [`TokenError::find`]: crate::token_endpoint::TokenError::find
+//! [`reason`]: crate::token_endpoint::TokenErrorReason
 //! [`ForeignOrigin`]: crate::AuthErrorKind::ForeignOrigin
 //! [`UnsupportedTarget`]: crate::AuthErrorKind::UnsupportedTarget
 //! [`NotConnected`]: crate::AuthErrorKind::NotConnected

@@ -7,8 +7,11 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use super::{
     admit, codec,
-    decide::{Action, Answer, Finish, Input, Now, Refresh, Seen, StoreFault, SwapOutcome, Terms, TokenFault},
-    record::{Binding, Record},
+    decide::{
+        Action, Answer, Failure, Finish, Input, Now, Refresh, Seen, StoreFault, SwapOutcome, Terms,
+        TokenFault,
+    },
+    record::{Binding, Health, Record},
 };
 use crate::{
     BoxError,
@@ -93,9 +96,8 @@ impl Crew {
                     Input::Done
                 }
                 Action::Finish(finish) => {
-                    let source = match finish.result.as_ref().err().map(|failure| failure.kind) {
-                        Some(AuthErrorKind::StoreUnavailable | AuthErrorKind::StoreCorrupt) => of_store,
-                        Some(_) => of_endpoint,
+                    let source = match finish.result.as_ref().err() {
+                        Some(failure) => behind(failure, of_store, of_endpoint),
                         None => None,
                     };
                     return Landed { finish: *finish, source };
@@ -146,7 +148,7 @@ impl Crew {
         &self,
         refresh_token: Option<Secret>,
         parent: Option<Record>,
-        source: &mut Option<BoxError>,
+        source: &mut Option<TokenError>,
     ) -> Answer {
         let exchange = self.grant.exchange(&self.endpoint, refresh_token.as_ref());
         let answer = tokio::time::timeout(EXCHANGE_LIMIT, exchange).await.unwrap_or_else(|_| {
@@ -154,12 +156,19 @@ impl Crew {
             Err(error.with_answer(None, Some("no answer within 11 s")))
         });
         match answer {
-            Ok(response) => admit::admit(&response, parent.as_ref(), &self.binding, self.policy),
+            Ok(response) => {
+                let answer = admit::admit(&response, parent.as_ref(), &self.binding, self.policy);
+                *source = match &answer {
+                    Answer::Quarantined { reason, .. } => Some(TokenError::unfit(reason)),
+                    Answer::Granted { .. } | Answer::Failed(_) => None,
+                };
+                answer
+            }
             Err(error) => {
                 let kept = error.kept().cloned();
                 let (said, story) = (said(&error), story(&error));
                 let (kind, retry_after) = (error.kind(), error.retry_after());
-                *source = Some(error.into());
+                *source = Some(error);
                 match kept {
                     Some(refresh_token) => {
                         Answer::Quarantined { refresh_token: Some(refresh_token), reason: story }
@@ -180,6 +189,26 @@ impl fmt::Debug for Crew {
             .field("binding", &self.binding)
             .finish_non_exhaustive()
     }
+}
+
+/// The error behind a failure, which tells causes apart that one kind of failure has in common.
+fn behind(
+    failure: &Failure,
+    of_store: Option<BoxError>,
+    of_endpoint: Option<TokenError>,
+) -> Option<BoxError> {
+    let of_endpoint = match failure.kind {
+        AuthErrorKind::StoreUnavailable | AuthErrorKind::StoreCorrupt => return of_store,
+        // Latched by an earlier flight, or by another process while this one was told something else.
+        AuthErrorKind::ReauthorisationRequired => of_endpoint
+            .filter(|error| error.kind() == TokenErrorKind::Reauthorise)
+            .or_else(|| match &failure.record.as_ref()?.health {
+                Health::Reauthorise(reason) => Some(TokenError::remembered(&reason.said)),
+                _ => None,
+            }),
+        _ => of_endpoint,
+    };
+    of_endpoint.map(Into::into)
 }
 
 /// What the endpoint said, in its own words where there are any.

@@ -2,6 +2,7 @@
 
 use std::{error::Error as StdError, fmt, time::Duration};
 
+use super::{reason::TokenErrorReason, wording};
 use crate::{BoxError, secret::Secret};
 
 /// Why a token request gave no tokens, and with it what may be done next.
@@ -9,6 +10,7 @@ pub struct TokenError(Box<Inner>); // boxed: a result of 160 bytes would be copi
 
 struct Inner {
     kind: TokenErrorKind,
+    reason: Option<TokenErrorReason>,
     /// `error` of the answer, escaped and capped.
     code: Option<String>,
     /// `error_description` of the answer, or what the library has to say; escaped and capped.
@@ -50,6 +52,7 @@ impl TokenError {
     pub fn new(kind: TokenErrorKind) -> Self {
         Self(Box::new(Inner {
             kind,
+            reason: None,
             code: None,
             description: None,
             hint: None,
@@ -65,11 +68,30 @@ impl TokenError {
         Self::new(TokenErrorKind::Grant).with_source(source)
     }
 
+    /// The refusal that ended a connection, as its record remembers it: in words, because another process may have
+    /// written them.
+    pub(crate) fn remembered(said: &str) -> Self {
+        let code = said.split(' ').next().unwrap_or_default();
+        Self::new(TokenErrorKind::Reauthorise).with_reason(wording::reason(code, said)).with_note(said)
+    }
+
+    /// An answer that the endpoint gave and the connection cannot use.
+    pub(crate) fn unfit(why: &str) -> Self {
+        Self::new(TokenErrorKind::Rejected).with_note(why)
+    }
+
     /// Adds the endpoint's own `error` and `error_description`. Control characters are escaped, 256 bytes are kept.
     #[must_use]
     pub fn with_answer(mut self, code: Option<&str>, description: Option<&str>) -> Self {
         self.0.code = code.map(crate::error::printable);
         self.0.description = description.map(crate::error::printable);
+        self
+    }
+
+    /// Adds what has happened, as finely as it is known.
+    #[must_use]
+    pub fn with_reason(mut self, reason: Option<TokenErrorReason>) -> Self {
+        self.0.reason = reason;
         self
     }
 
@@ -100,7 +122,7 @@ impl TokenError {
         self
     }
 
-    /// Adds what a person can do about it.
+    /// Adds what a person can do about it, in place of the reason's own hint.
     pub(super) fn with_hint(mut self, hint: Option<&'static str>) -> Self {
         self.0.hint = hint;
         self
@@ -112,10 +134,23 @@ impl TokenError {
         self
     }
 
+    /// Finds a `TokenError` in `error` or among its sources: behind an [`AuthError`](crate::AuthError) is the refusal
+    /// that it comes from.
+    #[must_use]
+    pub fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
+        crate::error::find(error)
+    }
+
     /// What class of failure this is.
     #[must_use]
     pub fn kind(&self) -> TokenErrorKind {
         self.0.kind
+    }
+
+    /// What has happened, as finely as the answer says; `None` where it says nothing that is known.
+    #[must_use]
+    pub fn reason(&self) -> Option<TokenErrorReason> {
+        self.0.reason
     }
 
     /// The answer's `error`, for example `invalid_grant`.
@@ -133,7 +168,7 @@ impl TokenError {
     /// What a person can do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
-        self.0.hint
+        self.0.hint.or_else(|| self.0.reason?.hint())
     }
 
     /// How long to wait: what the endpoint asked for, at most 60 s, or 5 min after too many logins in an hour.
@@ -160,9 +195,10 @@ impl fmt::Debug for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenError")
             .field("kind", &self.0.kind)
+            .field("reason", &self.0.reason)
             .field("code", &self.0.code)
             .field("description", &self.0.description)
-            .field("hint", &self.0.hint)
+            .field("hint", &self.hint())
             .field("retry_after", &self.0.retry_after)
             .field("source", &self.0.source)
             .finish_non_exhaustive()
@@ -188,7 +224,7 @@ impl fmt::Display for TokenError {
             (Some(text), None) | (None, Some(text)) => write!(f, ": {text}")?,
             (None, None) => {}
         }
-        match self.0.hint {
+        match self.hint() {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
         }

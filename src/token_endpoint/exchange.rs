@@ -4,20 +4,21 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Request, StatusCode, Uri,
+    HeaderValue, Request, Uri,
     header::{ACCEPT, CONTENT_TYPE, DATE},
 };
-use http_body_util::{BodyExt, Full};
-use zeroize::Zeroizing;
+use http_body_util::Full;
 
 use super::{
     answer::TokenResponse,
     error::{TokenError, TokenErrorKind},
     form, http_date,
+    reason::TokenErrorReason,
     taxonomy::{self, Asked},
-    transport::{Transport, is_unsent},
+    transfer::{self, Answer, Bounds, Cut},
+    transport::Transport,
 };
-use crate::{BoxError, grant::LoginOrigin};
+use crate::grant::LoginOrigin;
 
 /// Token answers have some 2 KiB. Whatever is larger is no token answer, and is not read to its end (F104).
 pub(super) const BODY_LIMIT: usize = 64 * 1024;
@@ -31,7 +32,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct TokenEndpoint {
-    transport: Transport,
+    pub(super) transport: Transport,
     pub(super) login: Arc<LoginOrigin>,
 }
 
@@ -79,33 +80,7 @@ impl TokenEndpoint {
 
     /// Sends `form` to `uri`; fails when not even the head of an answer came.
     pub(super) async fn post(&self, uri: &Uri, form: &[(&str, &str)]) -> Result<Answer, TokenError> {
-        let mut progress = Progress::Waiting;
-        let mut body = Zeroizing::new(Vec::new());
-        // The future is boxed: it holds the transport's own, and sits in every refresh.
-        let transfer = Box::pin(transfer(&self.transport, request(uri, form)?, &mut progress, &mut body));
-        let cut = match tokio::time::timeout(LIMIT, transfer).await {
-            Ok(Ok(())) => None,
-            Ok(Err(cut)) => Some(cut),
-            Err(_elapsed) => Some(Cut::TimedOut),
-        };
-        match (progress, cut) {
-            (Progress::Answered(status, headers), cut) => Ok(Answer { status, headers, body, cut }),
-            (Progress::Waiting, Some(Cut::Failed(error))) => {
-                Err(TokenError::new(TokenErrorKind::NotSent).with_source(error))
-            }
-            (Progress::Waiting, _) => {
-                Err(TokenError::new(TokenErrorKind::NotSent)
-                    .with_note("the transport was not ready within 10 s"))
-            }
-            (Progress::Sent, Some(Cut::Failed(error))) => {
-                let kind =
-                    if is_unsent(&*error) { TokenErrorKind::NotSent } else { TokenErrorKind::OutcomeUnknown };
-                Err(TokenError::new(kind).with_source(error))
-            }
-            (Progress::Sent, _) => {
-                Err(TokenError::new(TokenErrorKind::OutcomeUnknown).with_note("no answer within 10 s"))
-            }
-        }
+        transfer::send(&self.transport, request(uri, form)?, Bounds { time: LIMIT, bytes: BODY_LIMIT }).await
     }
 }
 
@@ -118,55 +93,8 @@ fn request(uri: &Uri, form: &[(&str, &str)]) -> Result<Request<Full<Bytes>>, Tok
         .map_err(TokenError::grant)
 }
 
-/// How far a request came. Kept outside of the transfer, because a time-out drops that.
-enum Progress {
-    /// Nothing was handed to the transport.
-    Waiting,
-    /// The transport has the request.
-    Sent,
-    Answered(StatusCode, HeaderMap),
-}
-
-/// Why a transfer ended early.
-pub(super) enum Cut {
-    Failed(BoxError),
-    Oversized,
-    TimedOut,
-}
-
-async fn transfer(
-    transport: &Transport,
-    request: Request<Full<Bytes>>,
-    progress: &mut Progress,
-    body: &mut Vec<u8>,
-) -> Result<(), Cut> {
-    let ready = transport.ready().await.map_err(Cut::Failed)?;
-    *progress = Progress::Sent;
-    let (head, mut incoming) = ready.send(request).await.map_err(Cut::Failed)?.into_parts();
-    *progress = Progress::Answered(head.status, head.headers);
-    // At full size at once: a buffer that grows leaves unwiped copies of tokens behind.
-    body.reserve_exact(BODY_LIMIT);
-    let mut allowance = BODY_LIMIT;
-    while let Some(frame) = incoming.frame().await {
-        let data = frame.map_err(Cut::Failed)?.into_data().unwrap_or_default();
-        // An empty frame costs one byte too, or a stream of them would never end and never yield.
-        let cost = data.len().max(1);
-        body.extend_from_slice(&data[..data.len().min(allowance)]);
-        allowance = allowance.checked_sub(cost).ok_or(Cut::Oversized)?;
-    }
-    Ok(())
-}
-
-/// An answer, of which at least the head came.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Zeroizing<Vec<u8>>,
-    pub(super) cut: Option<Cut>,
-}
-
 impl Answer {
-    fn server_time(&self) -> Option<Duration> {
+    pub(super) fn server_time(&self) -> Option<Duration> {
         http_date::of(&self.headers, DATE)
     }
 
@@ -181,9 +109,9 @@ impl Answer {
         match self.cut {
             None => TokenResponse::read(&self.body, asked).map_err(|error| match error.kind() {
                 // F103: a page in place of an answer.
-                TokenErrorKind::OutcomeUnknown => {
-                    error.with_note(&taxonomy::describe(self.status, &self.headers))
-                }
+                TokenErrorKind::OutcomeUnknown => error
+                    .with_reason(taxonomy::is_page(&self.body).then_some(TokenErrorReason::NotTokenEndpoint))
+                    .with_note(&taxonomy::describe(self.status, &self.headers)),
                 _ => error,
             }),
             Some(Cut::Oversized) => {

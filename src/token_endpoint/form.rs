@@ -38,7 +38,8 @@ fn escape(out: &mut Vec<u8>, text: &str) {
 pub(super) fn redact(text: &str, sent: &[(&str, &str)]) -> String {
     let mut text = text.to_owned();
     for (name, value) in sent {
-        let public = matches!(*name, "grant_type" | "client_id" | "scope" | "redirect_uri");
+        let public =
+            matches!(*name, "grant_type" | "client_id" | "scope" | "redirect_uri" | "token_type_hint");
         if !public && !value.is_empty() {
             text = text.replace(value, "***");
             // As it went over the wire, and as others would have written that.

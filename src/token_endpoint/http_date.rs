@@ -68,7 +68,7 @@ mod tests {
     fn days_all_over_four_centuries_are_read() {
         for day in (0..146_097).step_by(37) {
             let time = Duration::from_secs(day * 86_400 + day % 86_400);
-            assert_eq!(parse(&crate::token_endpoint::probe::http_date(time)), Some(time));
+            assert_eq!(parse(&crate::token_endpoint::in_memory::http_date(time)), Some(time));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Ending a connection at Salesforce's side.
 
-use super::{TokenEndpoint, error::TokenError, taxonomy::Asked};
+use super::{TokenEndpoint, error::TokenError, reason::TokenErrorReason, taxonomy::Asked};
 use crate::secret::Secret;
 
 impl TokenEndpoint {
@@ -25,7 +25,7 @@ impl TokenEndpoint {
         }
         // Salesforce Mobile SDK guide, "Revoking OAuth tokens": every refusal is a 400, the reason is in `error`.
         let refusal = answer.into_refusal(Asked::with(&form));
-        if refusal.code() == Some("invalid_token") { Ok(()) } else { Err(refusal) }
+        if refusal.reason() == Some(TokenErrorReason::TokenUnknown) { Ok(()) } else { Err(refusal) }
     }
 }
 
@@ -34,8 +34,8 @@ mod tests {
     use http::StatusCode;
 
     use super::super::{
-        TokenErrorKind,
-        probe::{Reply, endpoint},
+        TokenErrorKind, TokenErrorReason,
+        in_memory::{Reply, endpoint},
     };
     use crate::secret::Secret;
 
@@ -54,6 +54,14 @@ mod tests {
         let gone = r#"{"error":"invalid_token","error_description":"invalid token: 5Aepcanary"}"#;
         let (endpoint, _) = endpoint(Reply::new(StatusCode::BAD_REQUEST, gone));
         endpoint.revoke(&Secret::new("5Aepcanary")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_token_of_another_type_is_named_so() {
+        let (endpoint, _) = endpoint(Reply::refused(r#"{"error":"unsupported_token_type"}"#));
+        let error = endpoint.revoke(&Secret::new("canary")).await.unwrap_err();
+        assert_eq!(error.reason(), Some(TokenErrorReason::TokenTypeUnsupported));
+        assert!(error.hint().is_some());
     }
 
     #[tokio::test]

@@ -14,6 +14,8 @@ use super::{
     error::{TokenError, TokenErrorKind},
     form, http_date,
     reading::{self, Reading},
+    reason::TokenErrorReason::{self, *},
+    wording,
 };
 
 /// What a refusal answers.
@@ -28,6 +30,11 @@ impl<'a> Asked<'a> {
     /// A request with this form.
     pub(super) fn with(form: &'a [(&'a str, &'a str)]) -> Self {
         Self { grant: GrantType::of(form), sent: form }
+    }
+
+    /// The form, which no text of the answer may repeat.
+    pub(super) fn sent(&self) -> &'a [(&'a str, &'a str)] {
+        self.sent
     }
 
     /// A request that somebody else made.
@@ -63,108 +70,6 @@ impl GrantType {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Meaning {
-    AlreadyProcessing,
-    /// "Expired authorization code", whose meaning depends on the grant.
-    ExpiredCode,
-    Transient,
-    LoginRate,
-    Operator(&'static str),
-    Gone,
-}
-
-use Meaning::{AlreadyProcessing, ExpiredCode, Gone, LoginRate, Operator, Transient};
-
-/// What `error_description` says, in lower case; the first row that it contains counts. The words are the more exact
-/// half of an answer: one `invalid_grant` covers everything from "wait a second" to "never again".
-///
-/// *Certain* rows are documented by Salesforce, recorded, or in Salesforce's own code; *reported* ones rest on one
-/// witness; *inferred* ones on analogy.
-const DESCRIPTIONS: &[(&str, Meaning)] = &[
-    // Certain: Salesforce release notes Summer '24 and Winter '25, "token request is already being processed".
-    ("token request is already being processed", AlreadyProcessing),
-    // Certain: the same before Winter '25 (same notes); for JWT bearer an assertion that has expired (reported).
-    ("expired authorization code", ExpiredCode),
-    // Certain: tests of Salesforce's datacloud-jdbc driver.
-    ("retry your request", Transient),
-    // Reported: n8n and restforce users; 3,600 logins an hour and user (F100).
-    ("login rate exceeded", LoginRate),
-    // Reported: login status LOGIN_OAUTH_EXCEED_GET_AT_LMT.
-    ("get access token limit exceeded", LoginRate),
-    // Certain (wording of the Mobile SDK's constants), that it passes: inferred.
-    ("invalid login hours", Transient),
-    // Certain: recorded by restforce, and by airbyte with rotation on. First before "ip restricted": the Mobile SDK
-    // joins them in one text.
-    ("expired access/refresh token", Gone),
-    // Reported: the refresh token IP allow-list, and login IP ranges of the profile.
-    ("ip restricted", Operator("allow this machine's address in the app's or the profile's IP ranges")),
-    // Reported: the authorisation page since September 2025.
-    ("must be installed into org", Operator(INSTALL)),
-    // Inferred from the row above, for external client apps.
-    ("app is not installed", Operator(INSTALL)),
-    // Certain: recorded.
-    ("not admin approved", Operator(APPROVE)),
-    // Certain: simple-salesforce's tests.
-    ("hasn't approved this consumer", Operator(APPROVE)),
-    // Certain: recorded.
-    (
-        "audience is invalid",
-        Operator(
-            "set the audience to the login host: https://login.salesforce.com, https://test.salesforce.com, or the site",
-        ),
-    ),
-    // Certain: simple-salesforce's tests.
-    (
-        "invalid assertion",
-        Operator("check that the key belongs to the certificate of the app, and this machine's clock"),
-    ),
-    // Certain: many witnesses.
-    ("request not supported on this domain", Operator("use the org's My Domain as the login host")),
-    // Certain: many witnesses.
-    (
-        "no client credentials user enabled",
-        Operator("name a Run As user in the app's client credentials policy"),
-    ),
-    // Certain: datacloud-jdbc and restforce; a changed password or a revoked session.
-    ("authentication failure", Gone),
-    // Reported: Marketo's diagnostics page.
-    ("inactive user", Gone),
-    ("inactive organization", Gone),
-    // Reported.
-    ("password expired", Gone),
-    ("challenge required", Gone),
-];
-
-const INSTALL: &str = "an administrator must install the app in the org";
-const APPROVE: &str = "an administrator must approve the app for this user (a permission set or profile)";
-const CREDENTIALS: &str =
-    "check the consumer key and secret, and that the login host is this org's; a new app needs some minutes";
-
-/// What `error` says, in lower case, when the description does not decide.
-const CODES: &[(&str, Meaning)] = &[
-    // Certain: RFC 6749 §5.2 and Salesforce Help "OAuth 2.0 Authorization Errors". An `invalid_grant` in unknown words
-    // is taken as final, but nothing is deleted (inferred).
-    ("invalid_grant", Gone),
-    ("invalid_client", Operator(CREDENTIALS)),
-    ("invalid_client_id", Operator(CREDENTIALS)),
-    ("invalid_client_credentials", Operator(CREDENTIALS)),
-    ("unauthorized_client", Operator("enable this OAuth flow in the app's settings")),
-    ("invalid_app_access", Operator(APPROVE)),
-    (
-        "unsupported_grant_type",
-        Operator("enable this OAuth flow in the app, and check that the login host is the org's"),
-    ),
-    // Reported: the constants of the Mobile SDK.
-    ("inactive_user", Gone),
-    ("inactive_org", Gone),
-    // Reported.
-    ("rate_limit_exceeded", LoginRate),
-    // RFC 6749 §4.1.2.1, at this endpoint by analogy (inferred).
-    ("server_error", Transient),
-    ("temporarily_unavailable", Transient),
-];
-
 /// Salesforce counts logins by the hour. Asking at the usual pace keeps the counter up, waiting it out in full would
 /// outlast a lifted limit (F100).
 const LOGIN_RATE_WAIT: Duration = Duration::from_secs(5 * 60);
@@ -179,43 +84,64 @@ pub(super) fn named(asked: Asked<'_>, code: &str, read: &Reading) -> TokenError 
     secrets.extend(read.access_token.iter().map(|token| ("access_token", token.expose())));
     secrets.extend(read.refresh_token.iter().map(|token| ("refresh_token", token.expose())));
     let description = read.error_description.as_deref();
-    let grant = asked.grant;
-    let words = description.unwrap_or_default().to_ascii_lowercase();
-    let meaning = DESCRIPTIONS.iter().find(|(known, _)| words.contains(known)).or_else(|| {
-        let code = code.to_ascii_lowercase();
-        CODES.iter().find(|(known, _)| code == *known)
-    });
-    let (kind, hint) = match meaning.map(|(_, meaning)| *meaning) {
-        Some(AlreadyProcessing) => (TokenErrorKind::AlreadyProcessing, None),
-        Some(ExpiredCode) => match grant {
-            GrantType::RefreshToken => (TokenErrorKind::AlreadyProcessing, None),
-            GrantType::JwtBearer => (TokenErrorKind::OperatorMustAct, Some("check this machine's clock")),
-            _ => gone(grant),
-        },
-        Some(Transient | LoginRate) => (TokenErrorKind::Transient, None),
-        Some(Operator(hint)) => (TokenErrorKind::OperatorMustAct, Some(hint)),
-        Some(Gone) => gone(grant),
+    let reason =
+        wording::reason(code, description.unwrap_or_default()).map(|reason| in_context(reason, asked.grant));
+    let kind = match reason {
+        Some(reason) => kind(reason, asked.grant),
+        // Certain: RFC 6749 §5.2. In unknown words it is taken as final, but nothing is deleted (inferred).
+        None if code.eq_ignore_ascii_case("invalid_grant") => ended(asked.grant),
         // A definite refusal for an unknown reason: a person must look, but nothing says that the grant has ended.
-        None => (TokenErrorKind::OperatorMustAct, None),
+        None => TokenErrorKind::OperatorMustAct,
     };
-    let wait = matches!(meaning, Some((_, LoginRate))).then_some(LOGIN_RATE_WAIT);
+    let wait = (reason == Some(LoginRateExceeded)).then_some(LOGIN_RATE_WAIT);
     let redact = |text| form::redact(text, &secrets);
     TokenError::new(kind)
         .with_answer(Some(&redact(code)), description.map(redact).as_deref())
-        .with_hint(hint)
+        .with_reason(reason)
+        .with_hint(nobody_to_ask(kind, reason, code))
         .with_retry_after(wait)
 }
 
-/// Where nobody consented, nobody can consent again: the user or the app's policy must be put right.
-fn gone(grant: GrantType) -> (TokenErrorKind, Option<&'static str>) {
-    if grant.has_person() {
-        (TokenErrorKind::Reauthorise, None)
-    } else {
-        (
-            TokenErrorKind::OperatorMustAct,
-            Some("check the user of this grant (active, approved for the app) and the app"),
-        )
+/// The meaning of words that do not mean the same to each grant.
+fn in_context(reason: TokenErrorReason, grant: GrantType) -> TokenErrorReason {
+    match (reason, grant) {
+        // Certain: what a refresh was told before Winter '25 when another one was under way.
+        (AuthorizationCodeExpired, GrantType::RefreshToken) => RequestInProgress,
+        // Reported.
+        (AuthorizationCodeExpired, GrantType::JwtBearer) => AssertionExpired,
+        (reason, _) => reason,
     }
+}
+
+/// What may be done next, by what has happened.
+fn kind(reason: TokenErrorReason, grant: GrantType) -> TokenErrorKind {
+    match reason {
+        RequestInProgress => TokenErrorKind::AlreadyProcessing,
+        LoginRateExceeded | RateLimited | LoginHours | Maintenance | Unavailable => TokenErrorKind::Transient,
+        ExpiredOrRevoked
+        | AuthorizationCodeExpired
+        | AuthenticationFailure
+        | UserInactive
+        | OrgInactive
+        | PasswordExpired
+        | ChallengeRequired => ended(grant),
+        _ => TokenErrorKind::OperatorMustAct,
+    }
+}
+
+/// Where nobody consented, nobody can consent again: the user or the app's policy must be put right.
+fn ended(grant: GrantType) -> TokenErrorKind {
+    if grant.has_person() { TokenErrorKind::Reauthorise } else { TokenErrorKind::OperatorMustAct }
+}
+
+/// The hint where a grant has ended that no person gave, if the reason has none that says more.
+fn nobody_to_ask(kind: TokenErrorKind, reason: Option<TokenErrorReason>, code: &str) -> Option<&'static str> {
+    let vague = match reason {
+        None => code.eq_ignore_ascii_case("invalid_grant"),
+        Some(reason) => matches!(reason, ExpiredOrRevoked | AuthorizationCodeExpired),
+    };
+    (vague && kind == TokenErrorKind::OperatorMustAct)
+        .then_some("check the user of this grant (active, approved for the app) and the app")
 }
 
 /// The error for an answer whose status is not a success.
@@ -224,29 +150,28 @@ fn gone(grant: GrantType) -> (TokenErrorKind, Option<&'static str>) {
 pub(super) fn refused(asked: Asked<'_>, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> TokenError {
     let read = reading::read(body);
     let code = read.error.as_deref().filter(|_| read.fault.is_none() && !is_encoded(headers));
-    let by_status = |kind| TokenError::new(kind).with_note(&describe(status, headers));
+    let by_status = |kind, reason: TokenErrorReason| {
+        TokenError::new(kind).with_reason(Some(reason)).with_note(&describe(status, headers))
+    };
     let error = match (status.as_u16(), code) {
-        (429, _) => by_status(TokenErrorKind::Transient),
-        (503, _) if is_before_processing(headers, body) => by_status(TokenErrorKind::Transient),
+        (429, _) => by_status(TokenErrorKind::Transient, RateLimited),
+        (503, _) if is_maintenance(body) => by_status(TokenErrorKind::Transient, Maintenance),
+        (503, _) if is_before_processing(headers, body) => by_status(TokenErrorKind::Transient, Unavailable),
         (400..=499, Some(code)) => named(asked, code, &read),
         // Certain: tap-salesforce and airbyte meet it as a hiccup of the gateway. 408 and 425 say that nothing was
         // processed (RFC 9110 §15.5.9, RFC 8470 §5.2).
-        (406 | 408 | 425, None) => by_status(TokenErrorKind::Transient),
+        (406 | 408 | 425, None) => by_status(TokenErrorKind::Transient, Unavailable),
         // Certain: Salesforce Edge, which answers for orgs that were deleted, moved, or are not ready yet. It may be
         // the last of these, and so is not taken as the end of the grant.
-        (420, None) => by_status(TokenErrorKind::OperatorMustAct)
-            .with_hint(Some("the org is not at this host: it was deleted, has moved, or is not ready yet")),
+        (420, None) => by_status(TokenErrorKind::OperatorMustAct, OrgGone),
         // Nobody who answers 4xx has issued tokens (RFC 9110 §15.5), so the outcome is known; but whoever answers
         // without the endpoint's JSON is a proxy, a firewall or another server, and stays until somebody acts.
-        (400..=499, None) => by_status(TokenErrorKind::OperatorMustAct).with_hint(Some(
-            "this is no answer of a token endpoint: check the login host and the proxies on the way",
-        )),
+        (400..=499, None) => by_status(TokenErrorKind::OperatorMustAct, NotTokenEndpoint),
         // F110: a redirect is not followed, since that would show the credentials to another host.
-        (300..=399, _) => by_status(TokenErrorKind::OutcomeUnknown).with_hint(Some(
-            "redirects are not followed; use the host that the org really logs in at, its My Domain",
-        )),
+        (300..=399, _) => by_status(TokenErrorKind::OutcomeUnknown, Redirected),
         // F097: the tokens may have been issued before whatever failed, whatever the body says.
-        _ => by_status(TokenErrorKind::OutcomeUnknown),
+        (500.., _) => by_status(TokenErrorKind::OutcomeUnknown, Unavailable),
+        _ => TokenError::new(TokenErrorKind::OutcomeUnknown).with_note(&describe(status, headers)),
     };
     let asked = matches!(error.kind(), TokenErrorKind::Transient | TokenErrorKind::AlreadyProcessing)
         .then(|| retry_after(headers))
@@ -255,11 +180,16 @@ pub(super) fn refused(asked: Asked<'_>, status: StatusCode, headers: &HeaderMap,
     error.with_retry_after(wait)
 }
 
+/// Whether the body is the page that Salesforce shows during maintenance.
+fn is_maintenance(body: &[u8]) -> bool {
+    String::from_utf8_lossy(body).to_ascii_lowercase().contains("down for maintenance")
+}
+
 /// Whether a 503 was recognisably sent before the request was processed.
 ///
 /// A proxy whose upstream broke off answers 503 as well, after the upstream may have issued tokens. Taken as harmless
-/// are: an empty body (reported of the login hosts), a request to come back, Salesforce's own overload code, the
-/// maintenance page, and pages of its edge and its content network.
+/// besides the maintenance page are: an empty body (reported of the login hosts), a request to come back, Salesforce's own
+/// overload code, and pages of its edge and its content network.
 fn is_before_processing(headers: &HeaderMap, body: &[u8]) -> bool {
     const EDGE: HeaderName = HeaderName::from_static("x-sfdc-edge-err");
     let words = String::from_utf8_lossy(body).to_ascii_lowercase();
@@ -267,9 +197,14 @@ fn is_before_processing(headers: &HeaderMap, body: &[u8]) -> bool {
         || headers.contains_key(RETRY_AFTER)
         || headers.contains_key(EDGE)
         || headers.get(http::header::SERVER).is_some_and(|server| server == "AkamaiNetStorage")
-        || ["server_unavailable", "server too busy", "temporarily_unavailable", "down for maintenance"]
+        || ["server_unavailable", "server too busy", "temporarily_unavailable"]
             .iter()
             .any(|known| words.contains(known))
+}
+
+/// Whether the answer is a page: of a captive portal, a proxy, a login form.
+pub(super) fn is_page(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"<")
 }
 
 /// F103: of a page that is not the endpoint's, status and content type are told and nothing else.

@@ -4,7 +4,7 @@ use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
 
 use super::*;
-use crate::token_endpoint::probe::{Reply, endpoint, endpoint_at, field, http_date};
+use crate::token_endpoint::in_memory::{Reply, endpoint, endpoint_at, field, http_date};
 
 const PKCS8: &[u8] = include_bytes!("../../../tests/fixtures/test-only-keys/rsa-2048.pkcs8.pem");
 const PKCS1: &[u8] = include_bytes!("../../../tests/fixtures/test-only-keys/rsa-2048.pkcs1.pem");

@@ -6,14 +6,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Method, Response, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::{Body, Frame};
 
 use super::*;
 use crate::{
-    clock,
+    BoxError, clock,
     grant::LoginHost,
-    token_endpoint::probe::{Reply, at, endpoint},
+    token_endpoint::in_memory::{Reply, at, endpoint},
 };
 
 const FORM: &[(&str, &str)] = &[
@@ -128,6 +128,7 @@ async fn f103_a_page_with_status_200_leaves_the_outcome_unknown() {
     let (endpoint, _) = endpoint(Reply::ok("<html>canary").header(header::CONTENT_TYPE, "text/html"));
     let error = endpoint.exchange(FORM).await.unwrap_err();
     assert_eq!(error.kind(), TokenErrorKind::OutcomeUnknown);
+    assert_eq!(error.reason(), Some(TokenErrorReason::NotTokenEndpoint));
     assert_eq!(error.description(), Some("HTTP 200 with content type text/html"));
     assert!(!shows_a_canary(&error));
 }

@@ -122,6 +122,92 @@ fn f101_a_wrong_configuration_is_the_operators_and_says_what_to_do() {
 }
 
 #[test]
+fn each_known_wording_is_told_apart_and_says_what_to_do() {
+    for wording in wording::known() {
+        // Its meaning depends on the grant, see below.
+        if wording.reason == AuthorizationCodeExpired {
+            continue;
+        }
+        let code = wording.code.unwrap_or("invalid_grant");
+        let description = wording.description.unwrap_or_default().to_uppercase();
+        for form in [REFRESH, JWT, CLIENT, CODE] {
+            let error = named(Asked::with(form), code, &saying(&description));
+            assert_eq!(error.reason(), Some(wording.reason), "{code} {description}");
+            let waits = matches!(error.kind(), TokenErrorKind::Transient | TokenErrorKind::AlreadyProcessing);
+            assert!(waits || error.hint().is_some(), "{error}");
+        }
+    }
+}
+
+#[test]
+fn an_expired_code_has_the_reason_that_its_grant_gives_it() {
+    for (form, reason) in [
+        (REFRESH, RequestInProgress),
+        (JWT, AssertionExpired),
+        (CLIENT, AuthorizationCodeExpired),
+        (CODE, AuthorizationCodeExpired),
+    ] {
+        let error = named(Asked::with(form), "invalid_grant", &saying("Expired Authorization Code"));
+        assert_eq!(error.reason(), Some(reason), "{form:?}");
+    }
+}
+
+#[test]
+fn where_nobody_consented_a_vague_end_points_at_the_user_and_the_app() {
+    for text in ["expired access/refresh token", "words that nobody has seen yet"] {
+        let error = named(Asked::with(CLIENT), "invalid_grant", &saying(text));
+        assert!(error.hint().unwrap().starts_with("check the user"), "{error}");
+    }
+    let error = named(Asked::with(CLIENT), "invalid_grant", &saying("inactive user"));
+    assert_eq!(error.hint(), UserInactive.hint());
+}
+
+#[test]
+fn login_hours_pass_and_are_named() {
+    let error = named(Asked::with(REFRESH), "invalid_grant", &saying("Invalid login hours"));
+    assert_eq!((error.kind(), error.reason()), (TokenErrorKind::Transient, Some(LoginHours)));
+    assert!(error.hint().unwrap().contains("Setup: Profiles"));
+}
+
+#[test]
+fn unknown_words_fall_back_without_a_reason() {
+    for (code, kind) in [
+        ("invalid_grant", TokenErrorKind::Reauthorise),
+        ("INVALID_GRANT", TokenErrorKind::Reauthorise),
+        ("a_code_of_tomorrow", TokenErrorKind::OperatorMustAct),
+        ("", TokenErrorKind::OperatorMustAct),
+    ] {
+        let error = named(Asked::with(REFRESH), code, &saying("words that nobody has seen yet"));
+        assert_eq!((error.kind(), error.reason()), (kind, None), "{code}");
+        assert_eq!(error.description(), Some("words that nobody has seen yet"));
+    }
+}
+
+#[test]
+fn a_status_that_says_more_than_its_body_is_the_reason() {
+    for (status, body, reason) in [
+        (302, "", Redirected),
+        (400, "<html>", NotTokenEndpoint),
+        (401, "", NotTokenEndpoint),
+        (403, "<html>", NotTokenEndpoint),
+        (406, "", Unavailable),
+        (408, "", Unavailable),
+        (420, "<!DOCTYPE HTML>\n<html lang=en-US>", OrgGone),
+        (425, "", Unavailable),
+        (429, "", RateLimited),
+        (429, r#"{"error":"invalid_grant"}"#, RateLimited),
+        (500, r#"{"error":"invalid_grant"}"#, Unavailable),
+        (502, "<html>", Unavailable),
+        (503, "", Unavailable),
+        (503, "<html>We are down for maintenance. Sorry", Maintenance),
+        (401, r#"{"error":"invalid_client"}"#, ClientCredentialsWrong),
+        (403, r#"{"error":"inactive_user"}"#, UserInactive),
+    ] {
+        assert_eq!(refuse(status, &[], body).reason(), Some(reason), "{status} {body}");
+    }
+}
+
+#[test]
 fn f100_too_many_logins_wait_for_minutes_whatever_the_header_says() {
     for (code, text) in [("invalid_grant", "login rate exceeded"), ("rate_limit_exceeded", "")] {
         let body = format!(r#"{{"error":"{code}","error_description":"{text}"}}"#);

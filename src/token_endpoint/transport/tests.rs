@@ -6,7 +6,7 @@ use std::{
 use super::*;
 use crate::{
     grant::LoginHost,
-    token_endpoint::{TokenErrorKind, probe::at},
+    token_endpoint::{TokenErrorKind, in_memory::at},
 };
 
 type Ready = fn() -> Poll<Result<(), BoxError>>;
