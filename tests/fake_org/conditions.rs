@@ -378,6 +378,38 @@ async fn sessions_without_a_refresh_token_count_where_that_is_chosen() {
     }
 }
 
+#[tokio::test]
+async fn a_session_that_has_grown_idle_takes_no_place_under_a_cap() {
+    for client in both() {
+        let org = FakeOrg::start().await.unwrap();
+        org.impose(GrantCap::of(2).counting_sessions());
+        let (_, refresh) = consent(&org);
+        let _idle = org.issue_access_token();
+        org.advance(std::time::Duration::from_secs(7_200));
+        let _third = org.issue_access_token();
+        assert_eq!(client.refresh(&org, &refresh).await.status, 200);
+        assert_eq!(org.counters().grants_evicted, 0);
+    }
+}
+
+#[tokio::test]
+async fn grants_over_a_new_cap_are_revoked_at_the_next_one_that_counts() {
+    for client in both() {
+        let org = FakeOrg::start().await.unwrap();
+        let (old, _) = consent(&org);
+        let (newer, _) = consent(&org);
+        org.impose(GrantCap::of(1));
+        assert_eq!(client.client_credentials(&org).await.status, 200);
+        assert_eq!(client.limits(&org, &old).await.status, 200);
+        let (newest, _) = consent(&org);
+        for evicted in [&old, &newer] {
+            client.limits(&org, evicted).await.is(401, EXPIRED);
+        }
+        assert_eq!(client.limits(&org, &newest).await.status, 200);
+        assert_eq!(org.counters().grants_evicted, 2);
+    }
+}
+
 // === what the org does just now ===
 
 #[tokio::test]

@@ -160,8 +160,9 @@ impl Sessions {
 
     /// Revokes every family, with its sessions.
     pub(super) fn revoke_all(&mut self, revocation: &Revocation) {
-        for family in 1..=self.families {
-            self.revoke_family(family, &revocation.description);
+        self.sessions.clear();
+        for token in self.refresh_tokens.values_mut() {
+            token.revoke(&revocation.description);
         }
     }
 
@@ -187,11 +188,7 @@ impl Sessions {
         self.sessions.retain(|_, session| session.family != family);
         let mut lived = sessions != self.sessions.len();
         for token in self.refresh_tokens.values_mut().filter(|token| token.family == family) {
-            // Spent tokens stay spent, so that presenting one is still seen as reuse.
-            if matches!(token.fate, Fate::Good) {
-                token.fate = Fate::Revoked(description.to_owned());
-                lived = true;
-            }
+            lived |= token.revoke(description);
         }
         lived
     }
@@ -203,5 +200,16 @@ impl Sessions {
     fn forget_idle(&mut self, now: Duration) {
         let timeout = self.policy.session_timeout;
         self.sessions.retain(|_, session| now.saturating_sub(session.last_used) < timeout);
+    }
+}
+
+impl RefreshToken {
+    /// `true` if it was good. Spent tokens stay spent, so that presenting one is still seen as reuse.
+    fn revoke(&mut self, description: &str) -> bool {
+        let good = matches!(self.fate, Fate::Good);
+        if good {
+            self.fate = Fate::Revoked(description.to_owned());
+        }
+        good
     }
 }
