@@ -11,6 +11,8 @@
 //! curl -X POST 'http://127.0.0.1:8080/__fake/expire'
 //! curl -X POST 'http://127.0.0.1:8080/__fake/advance?seconds=7200'
 //! curl -X POST 'http://127.0.0.1:8080/__fake/move'
+//! curl -X POST 'http://127.0.0.1:8080/__fake/impose?kind=maintenance&page=edge'
+//! curl -X POST 'http://127.0.0.1:8080/__fake/lift?kind=maintenance'
 //! curl -X POST 'http://127.0.0.1:8080/__fake/token-answer?kind=drop-after&times=1'
 //! curl         'http://127.0.0.1:8080/__fake/counters'
 //! ```

@@ -5,4 +5,4 @@
 
 pub mod fake_org;
 
-pub use self::fake_org::{ApiAnswer, Counters, FakeOrg, Gate, LeftHost, TokenAnswer};
+pub use self::fake_org::{ApiAnswer, Counters, FakeOrg, Gate, LeftHost, Revocation, TokenAnswer};

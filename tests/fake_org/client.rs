@@ -17,7 +17,7 @@ pub(crate) struct Client {
 }
 
 /// An answer, read to its end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,

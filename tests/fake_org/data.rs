@@ -23,6 +23,21 @@ async fn versions_need_no_session_and_limits_do() {
 }
 
 #[tokio::test]
+async fn the_resources_of_a_version_need_a_session() {
+    for client in both() {
+        let org = FakeOrg::start().await.unwrap();
+        let token = org.issue_access_token();
+        for slash in ["", "/"] {
+            let url = format!("{}/services/data/v64.0{slash}", org.url());
+            let resources = client.get(&url, &token).await;
+            assert_eq!(resources.status, 200);
+            assert_eq!(resources.text("limits"), "/services/data/v64.0/limits");
+            assert_eq!(client.get(&url, "dead").await.rest_error(), (401, "INVALID_SESSION_ID".into()));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_query_is_read_page_by_page() {
     for client in both() {
         let org = FakeOrg::start().await.unwrap();

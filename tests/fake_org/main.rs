@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+mod conditions;
 mod control;
 mod data;
 mod faults;

@@ -7,7 +7,7 @@ use base64::{
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
-use tower_salesforce_auth::testing::FakeOrg;
+use tower_salesforce_auth::testing::{FakeOrg, Revocation};
 
 use crate::client::{Client, both, consent, token_url};
 
@@ -119,6 +119,40 @@ async fn revoking_all_refresh_tokens_ends_their_sessions_too() {
         assert_eq!(client.limits(&org, &access).await.status, 401);
         is(client.refresh(&org, &refresh).await.refusal(), REUSED);
         assert_eq!(org.counters().refresh_tokens_reused, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_ends_every_session_at_once_and_is_told_by_its_cause() {
+    for client in both() {
+        for (revocation, description) in [
+            (Revocation::by_user(), "expired access/refresh token"),
+            (Revocation::by_admin(), "expired access/refresh token"),
+            (Revocation::by_password_change(), "authentication failure"),
+            (Revocation::by_admin().description("inactive user"), "inactive user"),
+        ] {
+            let org = FakeOrg::start().await.unwrap();
+            let (access, first) = consent(&org);
+            let second = client.refresh(&org, &first).await.text("refresh_token");
+            let without_grant = org.issue_access_token();
+            org.revoke(revocation);
+            for token in [&access, &without_grant] {
+                assert_eq!(client.limits(&org, token).await.status, 401);
+            }
+            let answer = client.refresh(&org, &second).await;
+            assert_eq!(
+                (answer.refusal(), answer.text("error").as_str()),
+                ((400, description.into()), "invalid_grant")
+            );
+            // A token that was spent before is told as reuse.
+            is(client.refresh(&org, &first).await.refusal(), REUSED);
+            let seen = org.counters();
+            assert_eq!((seen.refresh_tokens_reused, seen.families_revoked), (1, 0));
+            // Only a new consent heals it.
+            let (access, refresh) = consent(&org);
+            assert_eq!(client.limits(&org, &access).await.status, 200);
+            assert_eq!(client.refresh(&org, &refresh).await.status, 200);
+        }
     }
 }
 
@@ -272,13 +306,23 @@ async fn introspection_tells_how_long_a_session_has_left() {
         org.advance(std::time::Duration::from_secs(3_600));
         let answer = client.post(&url, &form(&access)).await.json();
         assert_eq!((&answer["active"], &answer["username"]), (&true.into(), &org.username().into()));
+        assert_eq!(
+            (&answer["scope"], &answer["client_id"]),
+            (&"refresh_token api id".into(), &org.client_id().into())
+        );
+        for field in ["sub", "token_type", "iat", "nbf"] {
+            assert!(!answer[field].is_null(), "{field}");
+        }
         let left = answer["exp"].as_u64().unwrap() - wall();
         assert!((3_595..=3_601).contains(&left), "{left}");
         // Looking at a session is not using it.
         org.advance(std::time::Duration::from_secs(3_600));
         assert_eq!(client.post(&url, &form(&access)).await.json(), json!({ "active": false }));
         assert_eq!(client.post(&url, &form(&refresh)).await.json()["token_type"], "refresh_token");
-        assert_eq!(client.post(&url, &format!("token={access}")).await.text("error"), "invalid_client_id");
-        assert_eq!(org.counters().introspections, 4);
+        for credentials in ["", "&client_id=x&client_secret=y", "&client_secret=y"] {
+            let answer = client.post(&url, &format!("token={access}{credentials}")).await;
+            assert_eq!((answer.status.as_u16(), answer.text("error").as_str()), (400, "invalid_client"));
+        }
+        assert_eq!(org.counters().introspections, 6);
     }
 }

@@ -105,14 +105,6 @@ pub(super) fn malformed_authorization() -> Answer {
     rest_error(StatusCode::UNAUTHORIZED, "INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE")
 }
 
-pub(super) fn url_not_reset() -> Answer {
-    rest_error(
-        StatusCode::BAD_REQUEST,
-        "URL_NOT_RESET",
-        "Destination URL not reset. The URL returned from login must be set",
-    )
-}
-
 pub(super) fn not_found() -> Answer {
     rest_error(StatusCode::NOT_FOUND, "NOT_FOUND", "The requested resource does not exist")
 }
@@ -125,8 +117,8 @@ pub(super) fn method_not_allowed(method: &http::Method) -> Answer {
     )
 }
 
-pub(super) fn moved_permanently(location: &str) -> Answer {
-    let mut answer = empty(StatusCode::MOVED_PERMANENTLY);
+pub(super) fn redirect(status: StatusCode, location: &str) -> Answer {
+    let mut answer = empty(status);
     if let Ok(location) = HeaderValue::from_str(location) {
         answer.headers_mut().insert(LOCATION, location);
     }
@@ -140,6 +132,7 @@ pub(super) fn bulk_error(in_json: bool, code: &str, message: &str) -> Answer {
     if in_json {
         return json(StatusCode::BAD_REQUEST, &json!({ "exceptionCode": code, "exceptionMessage": message }));
     }
+    let (code, message) = (escaped(code), escaped(message));
     xml(
         StatusCode::BAD_REQUEST,
         format!(
@@ -150,8 +143,9 @@ pub(super) fn bulk_error(in_json: bool, code: &str, message: &str) -> Answer {
     )
 }
 
-/// A SOAP fault with status 500. `code` and `message` hold no markup.
+/// A SOAP fault with status 500.
 pub(super) fn soap_fault(code: &str, message: &str) -> Answer {
+    let (code, message) = (escaped(code), escaped(message));
     soap(
         StatusCode::INTERNAL_SERVER_ERROR,
         format!(
@@ -165,6 +159,10 @@ pub(super) fn soap_fault(code: &str, message: &str) -> Answer {
              </detail>\n    </soapenv:Fault>\n</soapenv:Body>\n</soapenv:Envelope>"
         ),
     )
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 // === OAuth ===
@@ -195,7 +193,11 @@ pub(super) fn html(status: StatusCode) -> Answer {
     }
     let page = "<html><body>We are down for maintenance. Sorry for the inconvenience. We'll be back shortly.\
                 </body></html>";
-    answer(status, HTML, page)
+    self::page(status, page)
+}
+
+pub(super) fn page(status: StatusCode, html: &'static str) -> Answer {
+    answer(status, HTML, html)
 }
 
 // === handing over ===

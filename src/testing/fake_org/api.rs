@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, StatusCode, Version, header::AUTHORIZATION, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, Version, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
     answers::{self, Answer, deliver},
     body::{AnswerBody, Dropped},
+    conditions::{Part, Presented},
     data,
+    dialect::{Credential, Dialect},
     faults::{ApiAnswer, Delivery, Plan},
     legacy,
     mint::fifteen,
@@ -24,10 +26,17 @@ pub enum LeftHost {
     /// As for a session that is not known here, which is what the host of another org does.
     #[default]
     DeadSession,
-    /// 301 with a `location` at the new host, as after a change of the My Domain.
+    /// 301 with a `location` at the new host, as after a change of the My Domain (reported, SalesforceMobileSDK-iOS
+    /// #3541).
     Redirect,
-    /// 400 `URL_NOT_RESET`, as a login host answers.
+    /// 307 with a `location` at the new host (reported, ibid.).
+    TemporaryRedirect,
+    /// 302 to a login page at the new host, as `*.lightning.force.com` answers (reported, jsforce #1352).
+    LoginRedirect,
+    /// 400 `URL_NOT_RESET`, as a login host answers (recorded); Bulk API 1.0 `InvalidUrl`, SOAP `UNKNOWN_EXCEPTION`.
     UrlNotReset,
+    /// 403 and a page of HTML (reported of a community's old site, SalesforceMobileSDK-Android #2339).
+    ForbiddenPage,
     /// 401 with an empty body.
     Unrecognised,
 }
@@ -37,22 +46,6 @@ pub(super) struct Call<'a> {
     pub(super) org: &'a Org,
     pub(super) head: &'a Parts,
     pub(super) body: &'a Upload,
-}
-
-/// The families of APIs, which differ in where the session is presented and in how a dead one is refused.
-#[derive(Clone, Copy)]
-enum Dialect {
-    Rest,
-    Identity,
-    Bulk,
-    Soap,
-}
-
-/// What a request says about its session.
-pub(super) enum Credential {
-    None,
-    Malformed,
-    Token(String),
 }
 
 pub(super) async fn answer(
@@ -109,7 +102,7 @@ fn plan(script: ApiAnswer, call: &Call<'_>) -> Plan {
         ApiAnswer::DeadSession | ApiAnswer::EarlyDeadSession | ApiAnswer::MidwayDeadSession(_) => {
             return Plan::Answer(dialect.dead_session(call.head));
         }
-        ApiAnswer::NotPermitted => return Plan::Answer(answers::session_not_permitted()),
+        ApiAnswer::NotPermitted => return Plan::Answer(dialect.not_permitted(call.head)),
         ApiAnswer::Unrecognised => return Plan::Answer(answers::empty(StatusCode::UNAUTHORIZED)),
         ApiAnswer::Error { status, code, message } => {
             return Plan::Answer(answers::rest_error(answers::status(status), &code, &message));
@@ -120,19 +113,13 @@ fn plan(script: ApiAnswer, call: &Call<'_>) -> Plan {
 /// As Salesforce would.
 fn process(call: &Call<'_>, host: usize) -> Answer {
     let path = call.head.uri.path();
-    if call.org.has_left(host, path) {
-        call.org.state().counters.refused += 1;
-        return left_host(call.org, call.head);
-    }
-    if matches!(path, "/services/data" | "/services/data/") {
-        return data::versions();
-    }
     let dialect = Dialect::of(path);
-    if let Some(refusal) = refusal(call, dialect) {
+    if let Some(refusal) = refusal(call, host, dialect) {
         call.org.state().counters.refused += 1;
         return refusal;
     }
     match dialect {
+        _ if is_versions(path) => data::versions(),
         Dialect::Rest => with_usage(data::answer(call), call.org),
         Dialect::Identity => userinfo::answer(call),
         Dialect::Bulk => legacy::bulk(call),
@@ -140,8 +127,25 @@ fn process(call: &Call<'_>, host: usize) -> Answer {
     }
 }
 
-/// Why a request is not let in. `None`: its session lives, and its idle time starts anew.
-fn refusal(call: &Call<'_>, dialect: Dialect) -> Option<Answer> {
+/// The resource that needs no session.
+fn is_versions(path: &str) -> bool {
+    matches!(path, "/services/data" | "/services/data/")
+}
+
+/// Why a request is not let in. The order is documented with the conditions.
+fn refusal(call: &Call<'_>, host: usize, dialect: Dialect) -> Option<Answer> {
+    let path = call.head.uri.path();
+    if let Some(page) = call.org.page(Part::of(dialect)) {
+        return Some(page);
+    }
+    if call.org.has_left(host, path) {
+        return Some(left_host(call.org, host, call.head));
+    }
+    if is_versions(path) { None } else { session_refusal(call, dialect) }
+}
+
+/// Why a session is not let in. `None`: it is, and its idle time starts anew.
+fn session_refusal(call: &Call<'_>, dialect: Dialect) -> Option<Answer> {
     let state = &mut *call.org.state();
     let token = match dialect.credential(call) {
         Credential::Token(token) => token,
@@ -154,84 +158,46 @@ fn refusal(call: &Call<'_>, dialect: Dialect) -> Option<Answer> {
             return Some(answers::malformed_authorization());
         }
     };
-    if state.sessions.touch(&token, state.clock.now()) {
-        return None;
-    }
-    let foreign = token.split_once('!').is_some_and(|(org, _)| org != fifteen(&call.org.facts.org_id));
-    state.counters.foreign_tokens += u64::from(foreign);
-    Some(dialect.dead_session(call.head))
-}
-
-impl Dialect {
-    fn of(path: &str) -> Self {
-        if path.starts_with("/services/async/") {
-            Self::Bulk
-        } else if path.starts_with("/services/Soap/") {
-            Self::Soap
-        } else if path.starts_with("/services/oauth2/") || path.starts_with("/id/") {
-            Self::Identity
-        } else {
-            Self::Rest
-        }
-    }
-
-    fn credential(self, call: &Call<'_>) -> Credential {
-        match self {
-            Self::Rest | Self::Identity => bearer(call.head),
-            Self::Bulk => legacy::session_header(call.head),
-            // Salesforce reads the envelope only. A client that cannot write into its body would get nowhere here,
-            // so that the header is taken where the envelope has no session.
-            Self::Soap => legacy::session_in_envelope(&call.body.bytes).unwrap_or_else(|| bearer(call.head)),
-        }
-    }
-
-    fn dead_session(self, head: &Parts) -> Answer {
-        match self {
-            Self::Rest => answers::dead_session(head.version),
-            Self::Identity => answers::text(StatusCode::FORBIDDEN, "Bad_OAuth_Token"),
-            Self::Bulk => legacy::dead_bulk_session(head),
-            Self::Soap => legacy::dead_soap_session(),
-        }
-    }
-
-    fn no_session(self, head: &Parts) -> Answer {
-        match self {
-            Self::Identity => answers::text(StatusCode::FORBIDDEN, "Missing_OAuth_Token"),
-            Self::Rest | Self::Bulk | Self::Soap => self.dead_session(head),
-        }
-    }
-}
-
-/// The token of `Authorization: Bearer …`; `OAuth` is an older name that Salesforce still takes.
-fn bearer(head: &Parts) -> Credential {
-    let mut values = head.headers.get_all(AUTHORIZATION).iter();
-    let value = match (values.next(), values.next()) {
-        (None, _) => return Credential::None,
-        (Some(value), None) => value,
-        // F132: never two Authorization headers.
-        (Some(_), Some(_)) => return Credential::Malformed,
+    let now = state.clock.now();
+    let Some(started_from) = state.sessions.started_from(&token, now) else {
+        let foreign = token.split_once('!').is_some_and(|(org, _)| org != fifteen(&call.org.facts.org_id));
+        state.counters.foreign_tokens += u64::from(foreign);
+        return Some(dialect.dead_session(call.head));
     };
-    let Some((scheme, token)) = value.to_str().ok().and_then(|value| value.split_once(' ')) else {
-        return Credential::Malformed;
-    };
-    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth");
-    if known && !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Credential::Token(token.to_owned())
-    } else {
-        Credential::Malformed
+    let presented = Presented { dialect, head: call.head, started_from, places: state.places };
+    if let Some(refusal) = state.conditions.refusal(&presented) {
+        state.counters.living_sessions_refused += 1;
+        return Some(refusal);
     }
+    state.sessions.touch(&token, now);
+    None
 }
 
 /// What a host says when its org has moved away.
-pub(super) fn left_host(org: &Org, head: &Parts) -> Answer {
-    org.state().counters.left_host_requests += 1;
+pub(super) fn left_host(org: &Org, host: usize, head: &Parts) -> Answer {
+    let here = {
+        let state = &mut *org.state();
+        state.counters.left_host_requests += 1;
+        state.instance_url().to_owned()
+    };
+    let dialect = Dialect::of(head.uri.path());
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
     match org.facts.left_host {
-        LeftHost::DeadSession => Dialect::of(head.uri.path()).dead_session(head),
-        LeftHost::Redirect => {
-            let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-            answers::moved_permanently(&format!("{}{target}", org.state().instance_url()))
+        _ if host == 0 && org.facts.separate_login_host => dialect.url_not_reset(head),
+        LeftHost::DeadSession => dialect.dead_session(head),
+        LeftHost::Redirect => answers::redirect(StatusCode::MOVED_PERMANENTLY, &format!("{here}{target}")),
+        LeftHost::TemporaryRedirect => {
+            answers::redirect(StatusCode::TEMPORARY_REDIRECT, &format!("{here}{target}"))
         }
-        LeftHost::UrlNotReset => answers::url_not_reset(),
+        LeftHost::LoginRedirect => {
+            let start = head.uri.path().replace('/', "%2F");
+            answers::redirect(StatusCode::FOUND, &format!("{here}/?ec=302&startURL={start}"))
+        }
+        LeftHost::UrlNotReset => dialect.url_not_reset(head),
+        LeftHost::ForbiddenPage => answers::page(
+            StatusCode::FORBIDDEN,
+            "<html><head><title>Forbidden</title></head><body></body></html>",
+        ),
         LeftHost::Unrecognised => answers::empty(StatusCode::UNAUTHORIZED),
     }
 }

@@ -19,6 +19,7 @@ pub struct FakeOrgBuilder {
     policy: Policy,
     require_client_secret: bool,
     left_host: LeftHost,
+    separate_login_host: bool,
     accounts: usize,
     port: u16,
     control_plane: bool,
@@ -35,6 +36,7 @@ impl FakeOrgBuilder {
             },
             require_client_secret: true,
             left_host: LeftHost::default(),
+            separate_login_host: false,
             // One more page than the first.
             accounts: 2_500,
             port: 0,
@@ -75,6 +77,16 @@ impl FakeOrgBuilder {
         self
     }
 
+    /// Whether the login host is another host than the org's own, as `login.salesforce.com` is. By default it is the
+    /// same until the org moves.
+    ///
+    /// A separate one serves `/services/oauth2/…` and `/id/…` only. Other requests get 400 `URL_NOT_RESET` there (recorded;
+    /// Bulk API 1.0 `InvalidUrl`, SOAP `UNKNOWN_EXCEPTION`), whatever [`left_host`](Self::left_host) says.
+    pub fn separate_login_host(mut self, separate: bool) -> Self {
+        self.separate_login_host = separate;
+        self
+    }
+
     /// How many accounts there are to be queried, 2,500 by default: two pages of 2,000.
     pub fn accounts(mut self, accounts: usize) -> Self {
         self.accounts = accounts;
@@ -110,11 +122,15 @@ impl FakeOrgBuilder {
             session_timeout: self.policy.session_timeout,
             secret_required: self.require_client_secret,
             left_host: self.left_host,
+            separate_login_host: self.separate_login_host,
             control_plane: self.control_plane,
         };
         let sessions = Sessions::new(facts.org_id.clone(), self.policy, mint);
         let org = Org::new(facts, sessions, Records::new(self.accounts), url.clone());
         org.spawn(server::accept(listener, Arc::clone(&org), 0));
+        if self.separate_login_host {
+            org.move_host().await;
+        }
         Ok(FakeOrg { org, url })
     }
 }

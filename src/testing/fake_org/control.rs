@@ -1,6 +1,6 @@
 //! The control plane: the handle's methods over HTTP, for clients that are not written in Rust.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -14,6 +14,7 @@ use super::{
     faults::{ApiAnswer, Delivery, Script, TokenAnswer},
     form::Form,
     org::Org,
+    revocation::Revocation,
     token,
 };
 
@@ -40,7 +41,18 @@ async fn run(org: &Arc<Org>, method: &Method, command: &str, query: &Form) -> Re
     match (method.as_str(), command) {
         ("GET", "counters") => return Ok(counters(org.state().counters)),
         ("POST", "expire") => org.state().sessions.expire_all(),
-        ("POST", "revoke") => org.state().sessions.revoke_refresh_tokens(),
+        ("POST", "revoke") => org.state().sessions.revoke_all(&revocation(query)?),
+        ("POST", "impose") => org.state().impose_from(query)?,
+        ("POST", "lift") => org.state().lift_from(query)?,
+        ("POST", "place") => {
+            let (tokens, api) = (address(query, "tokens")?, address(query, "api")?);
+            if tokens.or(api).is_none() {
+                return Err(Problem::Missing("tokens"));
+            }
+            let places = &mut org.state().places;
+            places.tokens = tokens.unwrap_or(places.tokens);
+            places.api = api.unwrap_or(places.api);
+        }
         ("POST", "advance") => {
             let seconds = number(query, "seconds")?.ok_or(Problem::Missing("seconds"))?;
             org.state().clock.advance(Duration::from_secs(seconds));
@@ -68,6 +80,8 @@ fn counters(counters: Counters) -> Value {
     let Counters {
         requests,
         refused,
+        living_sessions_refused,
+        pages,
         unauthenticated,
         malformed_credentials,
         foreign_tokens,
@@ -79,6 +93,7 @@ fn counters(counters: Counters) -> Value {
         tokens_issued,
         refresh_tokens_reused,
         families_revoked,
+        grants_evicted,
         revocations,
         introspections,
         connections,
@@ -86,6 +101,8 @@ fn counters(counters: Counters) -> Value {
     json!({
         "requests": requests,
         "refused": refused,
+        "living_sessions_refused": living_sessions_refused,
+        "pages": pages,
         "unauthenticated": unauthenticated,
         "malformed_credentials": malformed_credentials,
         "foreign_tokens": foreign_tokens,
@@ -97,6 +114,7 @@ fn counters(counters: Counters) -> Value {
         "tokens_issued": tokens_issued,
         "refresh_tokens_reused": refresh_tokens_reused,
         "families_revoked": families_revoked,
+        "grants_evicted": grants_evicted,
         "revocations": revocations,
         "introspections": introspections,
         "connections": connections,
@@ -111,7 +129,7 @@ fn token_answer(query: &Form) -> Result<TokenAnswer, Problem> {
         "truncate" => TokenAnswer::Truncate,
         "stall" => TokenAnswer::Stall,
         "huge" => TokenAnswer::Huge,
-        "html" => TokenAnswer::Html(status(query)?),
+        "html" => TokenAnswer::Html(status(query, 503)?),
         "patch" => TokenAnswer::Patch(patch(query)?),
         "already-processing" => TokenAnswer::AlreadyProcessing,
         "error" => TokenAnswer::Error {
@@ -130,7 +148,7 @@ fn api_answer(query: &Form) -> Result<ApiAnswer, Problem> {
         "truncate" => ApiAnswer::Truncate,
         "stall" => ApiAnswer::Stall,
         "huge" => ApiAnswer::Huge,
-        "html" => ApiAnswer::Html(status(query)?),
+        "html" => ApiAnswer::Html(status(query, 503)?),
         "patch" => ApiAnswer::Patch(patch(query)?),
         "dead-session" => ApiAnswer::DeadSession,
         "early-dead-session" => match number(query, "bytes")? {
@@ -140,7 +158,7 @@ fn api_answer(query: &Form) -> Result<ApiAnswer, Problem> {
         "not-permitted" => ApiAnswer::NotPermitted,
         "unrecognised" => ApiAnswer::Unrecognised,
         "error" => ApiAnswer::Error {
-            status: status(query)?,
+            status: status(query, 503)?,
             code: query.get("code").ok_or(Problem::Missing("code"))?.to_owned(),
             message: query.get("message").unwrap_or_default().to_owned(),
         },
@@ -160,9 +178,26 @@ fn scripted<A: Clone>(
     })
 }
 
-fn status(query: &Form) -> Result<u16, Problem> {
-    let status = number(query, "status")?.unwrap_or(503);
+fn revocation(query: &Form) -> Result<Revocation, Problem> {
+    let revocation = match query.get("by") {
+        None | Some("user") => Revocation::by_user(),
+        Some("admin") => Revocation::by_admin(),
+        Some("password-change") => Revocation::by_password_change(),
+        Some(_) => return Err(Problem::Malformed("by")),
+    };
+    Ok(match query.get("description") {
+        Some(description) => revocation.description(description),
+        None => revocation,
+    })
+}
+
+pub(super) fn status(query: &Form, otherwise: u16) -> Result<u16, Problem> {
+    let status = number(query, "status")?.unwrap_or(otherwise.into());
     u16::try_from(status).map_err(|_| Problem::Malformed("status"))
+}
+
+fn address(query: &Form, name: &'static str) -> Result<Option<IpAddr>, Problem> {
+    query.get(name).map(|value| value.parse().map_err(|_| Problem::Malformed(name))).transpose()
 }
 
 fn patch(query: &Form) -> Result<Value, Problem> {
@@ -170,12 +205,12 @@ fn patch(query: &Form) -> Result<Value, Problem> {
     serde_json::from_str(patch).map_err(|_| Problem::Malformed("patch"))
 }
 
-fn number(query: &Form, name: &'static str) -> Result<Option<u64>, Problem> {
+pub(super) fn number(query: &Form, name: &'static str) -> Result<Option<u64>, Problem> {
     query.get(name).map(|value| value.parse().map_err(|_| Problem::Malformed(name))).transpose()
 }
 
 /// What is wrong with a command.
-enum Problem {
+pub(super) enum Problem {
     Unknown,
     Missing(&'static str),
     Malformed(&'static str),

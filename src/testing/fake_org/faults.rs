@@ -81,7 +81,8 @@ pub enum ApiAnswer {
     /// As [`EarlyDeadSession`](Self::EarlyDeadSession), but answered once this many bytes of the request's body have
     /// arrived, or all of it if it is shorter.
     MidwayDeadSession(u64),
-    /// Not processed; 401 `This session is not valid for use with the REST API`: alive, but forbidden by a policy.
+    /// Not processed; 401 `This session is not valid for use with the REST API`, or its like in the API that was called:
+    /// alive, but forbidden by a policy.
     NotPermitted,
     /// Not processed; 401 with an empty body.
     Unrecognised,

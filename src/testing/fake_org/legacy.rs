@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::{
     answers::{self, Answer},
-    api::{Call, Credential},
+    api::Call,
+    dialect::Credential,
     mint::with_checksum,
 };
 
@@ -51,7 +52,7 @@ pub(super) fn bulk(call: &Call<'_>) -> Answer {
     )
 }
 
-fn wants_json(head: &Parts) -> bool {
+pub(super) fn wants_json(head: &Parts) -> bool {
     [CONTENT_TYPE, ACCEPT]
         .iter()
         .filter_map(|name| head.headers.get(name)?.to_str().ok())

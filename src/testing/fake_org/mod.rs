@@ -62,9 +62,10 @@
 //! |---|---|
 //! | `POST /services/oauth2/token` | the grants `refresh_token`, `urn:ietf:params:oauth:grant-type:jwt-bearer` and `client_credentials`. Two requests at once with one refresh token: the second gets `token request is already being processed`. An assertion's claims are checked, its signature is not |
 //! | `/services/oauth2/revoke` | an access token ends its session, a refresh token its whole family |
-//! | `POST /services/oauth2/introspect` | with the client's credentials, in the form or as Basic |
+//! | `POST /services/oauth2/introspect` | with the client's credentials, in the form or as Basic; wrong ones are `invalid_client` |
 //! | `/services/oauth2/userinfo`, `/id/{org}/{user}` | a dead session is 403 `Bad_OAuth_Token` in plain text |
 //! | `/services/data` | the versions, without a session |
+//! | `/services/data/v65.0`, with or without a slash at the end | the resources |
 //! | `/services/data/v65.0/limits` | and any other version of the form `vNN.0` |
 //! | `/services/data/v65.0/query?q=…` | `SELECT … FROM <type> [LIMIT n]`, 2,000 records a page or the `batchSize` of `Sforce-Query-Options` (200 to 2,000), then `nextRecordsUrl` |
 //! | `POST /services/data/v65.0/sobjects/{type}`, `GET …/{type}/{id}` | records that are created can be read and queried |
@@ -75,13 +76,40 @@
 //! Any accepted request resets its session's idle time. Request bodies are read to the end before anything is
 //! answered, unless a script says otherwise; the echo holds no more than a frame of them.
 //!
+//! # Why a session is refused
+//!
+//! Every cause can be played, alone and together with others, and be taken back while the org runs. [`conditions`] tells
+//! which one answers when several apply, and how sure each answer is.
+//!
+//! | cause | played by | ended by |
+//! |---|---|---|
+//! | idle time | [`advance`](FakeOrg::advance), [`expire_sessions`](FakeOrg::expire_sessions) | a refresh |
+//! | another host | [`move_host`](FakeOrg::move_host) with a [`LeftHost`], or [`separate_login_host`](FakeOrgBuilder::separate_login_host) | going to the `instance_url` of a new token answer |
+//! | another org | a token of one `FakeOrg` at another | |
+//! | the session is locked to an address | [`IpLock`](conditions::IpLock) and [`place_clients`](FakeOrg::place_clients) | a refresh from where the client is now, or lifting |
+//! | the app's IP policy | [`AppIpPolicy`](conditions::AppIpPolicy), [`RefreshIpAllowlist`](conditions::RefreshIpAllowlist) | lifting, or an allowed address |
+//! | API Access Control | [`ApiAccessControl`](conditions::ApiAccessControl) | lifting |
+//! | a missing scope | [`ApiScopeMissing`](conditions::ApiScopeMissing) | lifting |
+//! | revocation | [`revoke`](FakeOrg::revoke) by the user, an admin or a new password; `/services/oauth2/revoke`; reuse of a spent refresh token | a new consent |
+//! | the user or the app is gone | [`UserDeactivated`](conditions::UserDeactivated), [`AppBlocked`](conditions::AppBlocked) | lifting, then a refresh |
+//! | too many grants | [`GrantCap`](conditions::GrantCap) | a new consent |
+//! | read-only mode | [`ReadOnlyMode`](conditions::ReadOnlyMode) | lifting, then a refresh |
+//! | maintenance | [`Maintenance`](conditions::Maintenance) | lifting |
+//! | none: limits, a proxy, a firewall | [`RequestLimit`](conditions::RequestLimit), [`Intermediary`](conditions::Intermediary), or any [`ApiAnswer`] | lifting |
+//!
+//! [`IntrospectionInactive`](conditions::IntrospectionInactive) refuses nothing: it has introspection deny sessions that
+//! live.
+//!
 //! # What differs from Salesforce
 //!
-//! It speaks plain HTTP on 127.0.0.1, which clients must be told to allow; any signature of a JWT is accepted;
-//! scopes, profiles and IP rules do not exist (their refusals can be scripted); login host and My Domain are one host
-//! until the org moves; a token request takes no time, so that two overlap only at a [`Gate`]. No recording was at hand
-//! of errors that are not about sessions or grants (revoking an unknown token, a malformed query, a wrong method, an
-//! unknown Bulk resource): their texts are approximations, and so are the values of cookies and limits.
+//! It speaks plain HTTP on 127.0.0.1, which clients must be told to allow, and believes what it is told about their
+//! addresses; any signature of a JWT is accepted; there are no profiles, and of scopes and IP rules only what is listed
+//! above; one user and one app have any number of grants until a [`GrantCap`](conditions::GrantCap) is imposed; the login
+//! host is the org's own until the org moves, unless it was built [separate](FakeOrgBuilder::separate_login_host);
+//! conditions take effect at once, where Salesforce takes minutes for some; a token request takes no time, so that two
+//! overlap only at a [`Gate`]. No recording was at hand of errors that are not about sessions or grants (revoking an
+//! unknown token, a malformed query, a wrong method, an unknown Bulk resource): their texts are approximations, and so are
+//! the values of cookies and limits. What is known of a refusal's status and text is said where it is chosen.
 //!
 //! # Control over HTTP
 //!
@@ -93,7 +121,10 @@
 //! |---|---|
 //! | `POST /__fake/expire` | [`FakeOrg::expire_sessions`] |
 //! | `POST /__fake/advance?seconds=7200` | [`FakeOrg::advance`] |
-//! | `POST /__fake/revoke` | [`FakeOrg::revoke_refresh_tokens`] |
+//! | `POST /__fake/revoke?by=user` | [`FakeOrg::revoke`]; by `user`, `admin` or `password-change` (`description`) |
+//! | `POST /__fake/impose?kind=ip-lock` | [`FakeOrg::impose`]; kinds and parameters below |
+//! | `POST /__fake/lift?kind=ip-lock` | [`FakeOrg::lift`]; without `kind` [`FakeOrg::lift_all`] |
+//! | `POST /__fake/place?tokens=192.0.2.1&api=192.0.2.2` | [`FakeOrg::place_token_requests`], [`FakeOrg::place_api_requests`]; one of them may be left out |
 //! | `POST /__fake/move` | [`FakeOrg::move_host`]; answers the new `instance_url` |
 //! | `POST /__fake/consent` | [`FakeOrg::issue_token_response`] |
 //! | `GET /__fake/counters` | [`FakeOrg::counters`] |
@@ -101,6 +132,24 @@
 //! | `POST /__fake/api-answer?kind=dead-session&times=1` | [`FakeOrg::answer_api_requests`]; kinds `normal`, `drop-before`, `drop-after`, `truncate`, `stall`, `huge`, `html` (`status`), `patch`, `dead-session`, `early-dead-session` (`bytes`), `not-permitted`, `unrecognised`, `error` (`status`, `code`, `message`) |
 //!
 //! Without `times` an answer stays until the next one is chosen; `kind=normal` ends it.
+//!
+//! Parameters of [`conditions`] are named as their methods are; those without a value here take `true`.
+//!
+//! | `kind` | parameters |
+//! |---|---|
+//! | `ip-lock` | `wording` (`not-valid`, `expired`, `error` with `status`, `code`, `message`), `introspection_inactive`, `identity_served` |
+//! | `app-ip-policy` | `allowing` (addresses with commas between them), `wording`, `identity_served` |
+//! | `refresh-ip-allowlist` | `allowing`, `description` |
+//! | `api-access-control` | `wording`, `tokens` (`app-not-installed`, `user-not-approved`) |
+//! | `api-scope-missing` | `wording` |
+//! | `user-deactivated` | `as_error` |
+//! | `app-blocked` | `how` (`by-admin`, `uninstalled`, `external-app-uninstalled`, `deleted`) |
+//! | `grant-cap` | `most` (a number), `counting_sessions` |
+//! | `read-only-mode` | `status` (of a write), `reads_refused`, `sessions_survive` |
+//! | `maintenance` | `page` (`html`, `edge`, `server-unavailable`), `also_at_token_endpoint`, `retry_after` (seconds) |
+//! | `request-limit` | `limit` (`daily`, `concurrent`, `long-transactions`) |
+//! | `intermediary` | `status`, `body` (`html`, `empty`, `json`), `also_at_token_endpoint` |
+//! | `introspection-inactive` | |
 
 mod answers;
 mod api;
@@ -108,216 +157,31 @@ mod assertion;
 mod body;
 mod builder;
 mod clock;
+pub mod conditions;
 mod control;
 mod counters;
 mod data;
+mod dialect;
 mod faults;
 mod form;
 mod gate;
+mod handle;
 mod legacy;
 mod mint;
 mod org;
+mod revocation;
 mod server;
 mod state;
 mod token;
 mod upload;
 mod userinfo;
 
-use std::{fmt, io, sync::Arc, time::Duration};
-
-use self::org::Org;
 pub use self::{
     api::LeftHost,
     builder::FakeOrgBuilder,
     counters::Counters,
     faults::{ApiAnswer, Script, TokenAnswer},
     gate::Gate,
+    handle::FakeOrg,
+    revocation::Revocation,
 };
-
-/// A Salesforce org on the loopback interface, see [the module](self).
-///
-/// Dropping it stops it: the ports are closed, connections and waiting requests end.
-pub struct FakeOrg {
-    org: Arc<Org>,
-    url: String,
-}
-
-impl FakeOrg {
-    /// Starts an org with the defaults of [`builder`](Self::builder): refresh tokens rotate, sessions live for two idle
-    /// hours, a client secret is required.
-    ///
-    /// # Errors
-    ///
-    /// As [`FakeOrgBuilder::start`].
-    pub async fn start() -> io::Result<Self> {
-        Self::builder().start().await
-    }
-
-    /// Sets up an org that differs from the default.
-    pub fn builder() -> FakeOrgBuilder {
-        FakeOrgBuilder::new()
-    }
-
-    /// Stops the org and waits until its ports are closed, so that the next connection is refused.
-    pub async fn stop(self) {
-        if let Some(mut tasks) = self.org.take_tasks() {
-            tasks.shutdown().await;
-        }
-    }
-
-    // --- who the org is ---
-
-    /// The login host, and the first instance URL: `http://127.0.0.1:PORT`, without a slash at the end.
-    #[must_use]
-    pub fn url(&self) -> String {
-        self.url.clone()
-    }
-
-    /// Where the org is now: what token answers carry as `instance_url`.
-    #[must_use]
-    pub fn instance_url(&self) -> String {
-        self.org.state().instance_url().to_owned()
-    }
-
-    /// The consumer key of the org's one connected app.
-    #[must_use]
-    pub fn client_id(&self) -> &str {
-        &self.org.facts.client_id
-    }
-
-    /// The consumer secret.
-    #[must_use]
-    pub fn client_secret(&self) -> &str {
-        &self.org.facts.client_secret
-    }
-
-    /// The org's id, 18 characters. Every `FakeOrg` has its own.
-    #[must_use]
-    pub fn org_id(&self) -> &str {
-        &self.org.facts.org_id
-    }
-
-    /// The id of the org's one user, 18 characters.
-    #[must_use]
-    pub fn user_id(&self) -> &str {
-        &self.org.facts.user_id
-    }
-
-    /// The user's name, which a JWT bearer assertion has as its subject.
-    #[must_use]
-    pub fn username(&self) -> &str {
-        &self.org.facts.username
-    }
-
-    // --- tokens without a token request ---
-
-    /// Lets the user consent once more, and returns the refresh token that came of it: the first of a new family.
-    #[must_use]
-    pub fn issue_refresh_token(&self) -> String {
-        self.org.state().grant(true).refresh_token.unwrap_or_default()
-    }
-
-    /// Lets the user consent once more, and returns the whole JSON body that the authorization code exchange answers.
-    #[must_use]
-    pub fn issue_token_response(&self) -> String {
-        let issued = self.org.state().grant(true);
-        token::response(&self.org, issued).to_string()
-    }
-
-    /// Starts a session without a refresh token, and returns its access token.
-    #[must_use]
-    pub fn issue_access_token(&self) -> String {
-        self.org.state().grant(false).access_token
-    }
-
-    // --- what happens to it ---
-
-    /// Moves the clock that sessions grow idle by. Nothing else moves it, and it moves nothing else: `issued_at` and
-    /// the `exp` of assertions go by the wall clock.
-    pub fn advance(&self, by: Duration) {
-        self.org.state().clock.advance(by);
-    }
-
-    /// Ends all living sessions. Refresh tokens stay good.
-    pub fn expire_sessions(&self) {
-        self.org.state().sessions.expire_all();
-    }
-
-    /// Revokes all refresh tokens, and with them the sessions that came of them: what a user does who disconnects the
-    /// application.
-    pub fn revoke_refresh_tokens(&self) {
-        self.org.state().sessions.revoke_refresh_tokens();
-    }
-
-    /// Moves the org to another host, and returns its URL.
-    ///
-    /// From now on tokens carry the new `instance_url`, and the old host answers as [`LeftHost`] says. The login host
-    /// stays what it was. Sessions survive the move; as a client learns of the new host only from a token answer, a
-    /// test usually sees the old host refuse and a refresh follow.
-    ///
-    /// Waits while the system has no port to give.
-    pub async fn move_host(&self) -> String {
-        self.org.move_host().await
-    }
-
-    /// Chooses how token requests are answered from now on, in place of what was chosen before.
-    ///
-    /// An answer by itself stays; [`TokenAnswer::next`] bounds it. [`TokenAnswer::Normal`] ends it.
-    pub fn answer_token_requests(&self, script: impl Into<Script<TokenAnswer>>) {
-        self.org.state().token_script = script.into();
-    }
-
-    /// Chooses how other requests are answered from now on, in place of what was chosen before.
-    ///
-    /// An answer by itself stays; [`ApiAnswer::next`] bounds it. [`ApiAnswer::Normal`] ends it.
-    pub fn answer_api_requests(&self, script: impl Into<Script<ApiAnswer>>) {
-        self.org.state().api_script = script.into();
-    }
-
-    /// Holds all token requests that arrive from now on, until the gate is released or dropped.
-    ///
-    /// They have been read and counted when they wait, and their refresh token is being processed: a second request
-    /// with it does not wait but is refused. A client that leaves meanwhile changes nothing, its request is processed
-    /// all the same.
-    #[must_use = "a gate that is dropped holds nothing"]
-    pub fn hold_token_requests(&self) -> Gate {
-        let (gate, turnstile) = Gate::new();
-        self.org.state().token_gate = Some(turnstile);
-        gate
-    }
-
-    /// Holds all other requests that arrive from now on, until the gate is released or dropped.
-    ///
-    /// They have been read and counted when they wait. Whether their session lives is decided when they go on: to see
-    /// late refusals, hold requests, end the sessions, and let them through one by one.
-    #[must_use = "a gate that is dropped holds nothing"]
-    pub fn hold_api_requests(&self) -> Gate {
-        let (gate, turnstile) = Gate::new();
-        self.org.state().api_gate = Some(turnstile);
-        gate
-    }
-
-    // --- what it has seen ---
-
-    /// What the org has seen so far.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.org.state().counters
-    }
-}
-
-impl Drop for FakeOrg {
-    fn drop(&mut self) {
-        drop(self.org.take_tasks());
-    }
-}
-
-impl fmt::Debug for FakeOrg {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FakeOrg")
-            .field("url", &self.url)
-            .field("instance_url", &self.instance_url())
-            .field("org_id", &self.org_id())
-            .finish_non_exhaustive()
-    }
-}

@@ -10,8 +10,10 @@ use std::{
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
+    answers::Answer,
     api::LeftHost,
     clock::Clock,
+    conditions::{Conditions, Part, Places},
     counters::Counters,
     data::Records,
     faults::{ApiAnswer, Script, TokenAnswer},
@@ -40,6 +42,7 @@ pub(super) struct Facts {
     pub(super) session_timeout: Duration,
     pub(super) secret_required: bool,
     pub(super) left_host: LeftHost,
+    pub(super) separate_login_host: bool,
     pub(super) control_plane: bool,
 }
 
@@ -48,6 +51,9 @@ pub(super) struct State {
     pub(super) sessions: Sessions,
     pub(super) records: Records,
     pub(super) counters: Counters,
+    pub(super) conditions: Conditions,
+    /// Where clients are.
+    pub(super) places: Places,
     /// Base URLs in the order of their use: the first is the login host, the last is where the org is.
     pub(super) hosts: Vec<String>,
     /// Refresh tokens whose request is under way.
@@ -76,6 +82,8 @@ impl Org {
                 sessions,
                 records,
                 counters: Counters::default(),
+                conditions: Conditions::default(),
+                places: Places::default(),
                 hosts: vec![host],
                 processing: HashSet::new(),
                 token_script: Script::default(),
@@ -121,6 +129,14 @@ impl Org {
         host + 1 != self.state().hosts.len() && !(host == 0 && login)
     }
 
+    /// What answers before the org has a say.
+    pub(super) fn page(&self, part: Part) -> Option<Answer> {
+        let state = &mut *self.state();
+        let page = state.conditions.page(part)?;
+        state.counters.pages += 1;
+        Some(page)
+    }
+
     /// Binds another port and moves there.
     pub(super) async fn move_host(self: &Arc<Self>) -> String {
         let (listener, url) = loop {
@@ -146,7 +162,12 @@ impl State {
 
     /// A grant that needs no refresh token to be presented.
     pub(super) fn grant(&mut self, offline: bool) -> Issued {
-        self.sessions.grant(&mut self.clock, offline)
+        let issued = self.sessions.grant(&mut self.clock, self.places.tokens, offline);
+        if let Some(cap) = self.conditions.grant_cap.as_ref().filter(|cap| offline || cap.counting_sessions) {
+            let evicted = self.sessions.evict(cap.most, cap.counting_sessions, self.clock.now());
+            self.counters.grants_evicted += evicted;
+        }
+        issued
     }
 
     /// The gate that a request of this kind has to wait at.

@@ -17,14 +17,17 @@ use super::{
     api, assertion,
     body::{AnswerBody, Dropped},
     clock,
+    conditions::{Asked, Part, Refusal},
     faults::{Delivery, Plan, TokenAnswer},
     form::Form,
     org::{Kind, Org, State},
+    revocation::Revocation,
     state::{Issued, Living, Refreshed},
 };
 
-/// What the user of every org consented to.
+/// What the user of every org consented to, and what is left of it without access to data.
 const SCOPE: &str = "refresh_token api id";
+const SCOPE_WITHOUT_API: &str = "refresh_token id";
 
 /// Answers `POST /services/oauth2/token`.
 pub(super) async fn answer(
@@ -128,8 +131,8 @@ fn plan(script: TokenAnswer) -> Plan {
 // === the grants ===
 
 fn exchange(org: &Org, host: usize, head: &Parts, form: &Form) -> Answer {
-    if org.has_left(host, head.uri.path()) {
-        return api::left_host(org, head);
+    if let Some(answer) = not_here(org, host, head) {
+        return answer;
     }
     if head.method != Method::POST {
         return oauth_error("invalid_request", "must use HTTP POST");
@@ -137,36 +140,64 @@ fn exchange(org: &Org, host: usize, head: &Parts, form: &Form) -> Answer {
     let issued = match form.get("grant_type") {
         Some("refresh_token") => refresh(org, head, form),
         Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => assertion::check(org, form.get("assertion"))
-            .map(|()| org.state().grant(false))
-            .map_err(|description| Refusal("invalid_grant", description)),
-        Some("client_credentials") => authenticate(org, head, form, true).map(|()| org.state().grant(false)),
-        _ => Err(Refusal("unsupported_grant_type", "grant type not supported")),
+            .map_err(|description| refusal("invalid_grant", description))
+            .and_then(|()| new_session(org)),
+        Some("client_credentials") => authenticate(org, head, form, true).and_then(|()| new_session(org)),
+        _ => Err(refusal("unsupported_grant_type", "grant type not supported")),
     };
     match issued {
         Ok(issued) => {
             org.state().counters.tokens_issued += 1;
             answers::no_store(answers::json(StatusCode::OK, &response(org, issued)))
         }
-        Err(Refusal(error, description)) => oauth_error(error, description),
+        Err(refusal) => refusal.into(),
     }
 }
 
-/// An `error` and its `error_description`.
-struct Refusal(&'static str, &'static str);
+/// A session without a refresh token, for a client that has shown who it is.
+fn new_session(org: &Org) -> Result<Issued, Refusal> {
+    let state = &mut *org.state();
+    permit(state, false)?;
+    Ok(state.grant(false))
+}
+
+fn permit(state: &State, refresh: bool) -> Result<(), Refusal> {
+    match state.conditions.token_refusal(&Asked { refresh, places: state.places }) {
+        Some(refusal) => Err(refusal),
+        None => Ok(()),
+    }
+}
+
+fn refusal(error: &'static str, description: &str) -> Refusal {
+    Refusal(error, description.to_owned())
+}
+
+impl From<Refusal> for Answer {
+    fn from(Refusal(error, description): Refusal) -> Self {
+        oauth_error(error, &description)
+    }
+}
 
 fn refresh(org: &Org, head: &Parts, form: &Form) -> Result<Issued, Refusal> {
     authenticate(org, head, form, org.facts.secret_required)?;
     let state = &mut *org.state();
+    permit(state, true)?;
     let presented = form.get("refresh_token").unwrap_or_default();
-    match state.sessions.refresh(presented, &mut state.clock) {
-        Refreshed::Granted(issued) => return Ok(issued),
+    match state.sessions.refresh(presented, &mut state.clock, state.places.tokens) {
+        Refreshed::Granted(issued) => Ok(issued),
         Refreshed::Reused { family_revoked } => {
             state.counters.refresh_tokens_reused += 1;
             state.counters.families_revoked += u64::from(family_revoked);
+            Err(refusal("invalid_grant", Revocation::GONE))
         }
-        Refreshed::Unknown => {}
+        Refreshed::Refused(description) => Err(Refusal("invalid_grant", description)),
     }
-    Err(Refusal("invalid_grant", "expired access/refresh token"))
+}
+
+/// What answers in place of the org: a page, or a host that is not its own any more.
+fn not_here(org: &Org, host: usize, head: &Parts) -> Option<Answer> {
+    org.page(Part::OAuth)
+        .or_else(|| org.has_left(host, head.uri.path()).then(|| api::left_host(org, host, head)))
 }
 
 /// Checks the client's id, and its secret if that is `required` or given; both may be in the form or in a Basic header.
@@ -174,12 +205,12 @@ fn authenticate(org: &Org, head: &Parts, form: &Form, required: bool) -> Result<
     let basic = basic(head);
     let (basic_id, basic_secret) = basic.as_deref().and_then(|text| text.split_once(':')).unzip();
     if form.get("client_id").or(basic_id) != Some(&org.facts.client_id) {
-        return Err(Refusal("invalid_client_id", "client identifier invalid"));
+        return Err(refusal("invalid_client_id", "client identifier invalid"));
     }
     match form.get("client_secret").or(basic_secret) {
         None if !required => Ok(()),
         Some(secret) if secret == org.facts.client_secret => Ok(()),
-        _ => Err(Refusal("invalid_client", "invalid client credentials")),
+        _ => Err(refusal("invalid_client", "invalid client credentials")),
     }
 }
 
@@ -202,12 +233,16 @@ pub(super) fn response(org: &Org, issued: Issued) -> Value {
     fields.insert("instance_url".into(), state.instance_url().into());
     fields.insert("id".into(), id.into());
     fields.insert("issued_at".into(), issued_at.into());
-    fields.insert("scope".into(), SCOPE.into());
+    fields.insert("scope".into(), scope(&state).into());
     fields.insert("token_type".into(), "Bearer".into());
     if let Some(refresh_token) = issued.refresh_token {
         fields.insert("refresh_token".into(), refresh_token.into());
     }
     Value::Object(fields)
+}
+
+fn scope(state: &State) -> &'static str {
+    if state.conditions.api_scope_missing.is_some() { SCOPE_WITHOUT_API } else { SCOPE }
 }
 
 pub(super) fn identity_url(login: &str, org: &Org) -> String {
@@ -234,11 +269,11 @@ pub(super) async fn revoke(
     let (head, form) = read(request).await?;
     // GET with a query is allowed here, and only here.
     let query = Form::parse(head.uri.query().unwrap_or_default());
-    let answer = match form.get("token").or(query.get("token")) {
-        _ if org.has_left(host, head.uri.path()) => api::left_host(org, &head),
-        None => oauth_error("unsupported_token_type", "this token type is not supported"),
-        Some(token) if org.state().sessions.revoke(token) => answers::empty(StatusCode::OK),
-        Some(_) => oauth_error("invalid_token", "the token is not valid"),
+    let answer = match (not_here(org, host, &head), form.get("token").or(query.get("token"))) {
+        (Some(answer), _) => answer,
+        (None, None) => oauth_error("unsupported_token_type", "this token type is not supported"),
+        (None, Some(token)) if org.state().sessions.revoke(token) => answers::empty(StatusCode::OK),
+        (None, Some(_)) => oauth_error("invalid_token", "the token is not valid"),
     };
     deliver(answer, Delivery::Whole, version)
 }
@@ -252,12 +287,12 @@ pub(super) async fn introspect(
     org.state().counters.introspections += 1;
     let version = request.version();
     let (head, form) = read(request).await?;
-    let answer = if org.has_left(host, head.uri.path()) {
-        api::left_host(org, &head)
+    let answer = if let Some(answer) = not_here(org, host, &head) {
+        answer
     } else if head.method != Method::POST {
         oauth_error("invalid_request", "must use HTTP POST")
-    } else if let Err(Refusal(error, description)) = authenticate(org, &head, &form, true) {
-        oauth_error(error, description)
+    } else if authenticate(org, &head, &form, true).is_err() {
+        oauth_error("invalid_client", "invalid client credentials")
     } else {
         let token = form.get("token").unwrap_or_default();
         answers::json(StatusCode::OK, &introspection(org, &mut org.state(), token))
@@ -267,18 +302,22 @@ pub(super) async fn introspect(
 
 fn introspection(org: &Org, state: &mut State, token: &str) -> Value {
     let now = state.clock.now();
-    let Some(living) = state.sessions.look_up(token, now) else { return json!({ "active": false }) };
+    let living = state.sessions.look_up(token, now).filter(|living| match living {
+        Living::Session { started_from, .. } => !state.conditions.hides(*started_from, state.places),
+        Living::RefreshToken => true,
+    });
+    let Some(living) = living else { return json!({ "active": false }) };
     let login = state.hosts.first().map_or("", String::as_str);
     let mut answer = json!({
         "active": true,
-        "scope": SCOPE,
+        "scope": scope(state),
         "client_id": org.facts.client_id,
         "username": org.facts.username,
         "sub": identity_url(login, org),
     });
     match living {
         // Seconds, where `issued_at` of the token answer is in milliseconds.
-        Living::Session { idle_left, issued_at } => {
+        Living::Session { idle_left, issued_at, .. } => {
             answer["token_type"] = "access_token".into();
             answer["exp"] = (clock::wall() + idle_left).as_secs().into();
             answer["iat"] = (issued_at / 1_000).into();
