@@ -1,13 +1,20 @@
 //! The bytes that leave: what everybody on the way can see, and keep.
 
+use std::future::ready;
+
+use http::HeaderValue;
 use tower::{Layer, ServiceExt};
 use tower_salesforce_auth::{
-    AuthError, Diagnosis, SalesforceAuthLayer, reqwest::ReqwestService, testing::FakeOrg,
+    AuthError, AuthErrorKind, Diagnosis, SalesforceAuthLayer, Session,
+    grant::{Client as App, LoginHost, RefreshToken},
+    reqwest::ReqwestService,
+    store::MemoryStore,
+    testing::FakeOrg,
 };
 
 use crate::{
     frames::{AUTHORIZATION, Field, HEADERS, SPELLED_OUT, frames},
-    net::{Tap, Version, session_at},
+    net::{Server, Tap, Version, answer, session_at, whole},
     support::get,
 };
 
@@ -88,6 +95,27 @@ async fn s06_every_send_over_http1_has_one_credential_and_one_host_and_it_is_the
             (3, 3, 0),
             "F132"
         );
+    }
+}
+
+/// The crate's own transport, to whose requests a redirect would be an order to present the refresh token elsewhere.
+#[tokio::test]
+async fn s09_a_redirect_of_the_token_endpoint_leads_not_a_byte_elsewhere() {
+    for status in [301, 302, 303, 307, 308] {
+        let elsewhere = Server::start(|_| ready(answer(200, whole("{}")))).await;
+        let location: HeaderValue = format!("{}/services/oauth2/token", elsewhere.url).parse().unwrap();
+        let login = Server::start(move |_| {
+            let mut redirect = answer(status, whole(""));
+            redirect.headers_mut().insert("location", location.clone());
+            ready(redirect)
+        })
+        .await;
+        let app = App::confidential("client", "client-secret");
+        let grant = RefreshToken::new(app, LoginHost::my_domain(&*login.url), "seed");
+        let session = Session::builder("acme", grant).store(MemoryStore::volatile()).allow_loopback();
+        let error = session.build().unwrap().access_token().await.unwrap_err();
+        assert_eq!(error.kind(), AuthErrorKind::OutcomeUnknown, "{status}: {error}");
+        assert_eq!((login.connections(), elsewhere.connections()), (1, 0), "{status}");
     }
 }
 
