@@ -67,10 +67,15 @@
 //!   it is a refusal. `Err` means that nothing could be sent, or that the client below failed, be it at the second send
 //!   of a refused request; [`AuthError::find`] tells which.
 //! - The inner service is called at most twice per request, and a transport error is never retried.
-//! - A body that streams is never delayed for the sake of a resend, and no byte of it is lost or doubled by one.
+//! - A body that streams is sent as it comes. Only a refusal that arrives while it is still being sent makes one that
+//!   [`replay::Buffered`] remembers pause, until the session is refreshed. No byte is lost or doubled by a resend.
 //! - Dropping a future at any point loses no token: a refresh runs in a task of its own until its result is stored.
-//! - The token goes to the org's own origin and to origins that were explicitly allowed, nowhere else.
-//! - Constructors do no I/O and spawn nothing; there is no permanent background work.
+//! - The token goes to the org's own origin and to origins that were explicitly allowed, nowhere else. That is as far as
+//!   this crate sends it: a layer or client *below* that follows redirects may carry a session on to another host, and
+//!   with tower-http's and reqwest's default policies it does so on paths of Bulk API 1.0, whose `X-SFDC-Session` they do
+//!   not know. [`guide::stacks`] says how to keep them from it.
+//! - Making a session, a layer or a service does no I/O and spawns nothing (a store may: `FileStore::open` opens its
+//!   directory). There is no permanent background work.
 //!
 //! # Features
 //!

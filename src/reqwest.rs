@@ -35,10 +35,11 @@
 //!
 //! # What reqwest does by itself
 //!
-//! - **Redirects.** They must be off: reqwest drops `Authorization` on its way to another host, but not every header
-//!   that carries a session, and it would hand a foreign host's answer over as Salesforce's.
-//!   [`ReqwestService::build`] turns them off; a finished client cannot be asked, so that
-//!   [`ReqwestService::new`] relies on its caller, and an answer that came by a redirect is an error.
+//! - **Redirects.** They must be off: reqwest drops `Authorization` on its way to another host, but not the
+//!   `X-SFDC-Session` of Bulk API 1.0, so that the host would get the session; and it would hand a foreign host's answer
+//!   over as Salesforce's. [`ReqwestService::build`] turns them off; a finished client cannot be asked, so that
+//!   [`ReqwestService::new`] relies on its caller. An answer that came by a redirect is an error, but what was sent to
+//!   get it has been sent by then.
 //! - **Retries.** A request that HTTP/2 says was not processed is sent again by reqwest if its body can be cloned, which
 //!   is so for the bodies below that are not wrapped. The layer knows nothing of it and needs not.
 //! - **Targets.** reqwest parses URLs in the manner of browsers, which removes `..` and `%2e%2e` and turns backslashes
@@ -103,7 +104,8 @@ impl ReqwestService {
         builder.redirect(Policy::none()).build().map(Self::new)
     }
 
-    /// Takes a client that exists. It must have been built with `redirect(Policy::none())`.
+    /// Takes a client that exists. It must have been built with `redirect(Policy::none())`: one that follows redirects
+    /// sends the session of Bulk API 1.0 to wherever they lead.
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self { client }

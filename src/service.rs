@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
 use http_body::Body;
 use tower_service::Service;
 
@@ -15,7 +15,7 @@ use crate::{
     future::{Outbound, ResponseFuture},
     request::{Form, replay, replay::Replay},
     response::PeekBody,
-    session::{Live, Session},
+    session::{Live, Session, X_SFDC_SESSION},
 };
 
 /// A client that sends its requests with a Salesforce session.
@@ -25,8 +25,8 @@ use crate::{
 ///   other absolute URI is an error and nothing is sent.
 /// - **Token.** `Authorization` is added, marked sensitive; on paths of Bulk API 1.0 (`/services/async/`) it is
 ///   `X-SFDC-Session` instead, since that API looks nowhere else. `Host` is removed, since it may name the wrong one. A
-///   request that has either of the two headers already keeps what it has: its answer is not looked at, and it is not
-///   sent again.
+///   request that has either of the two headers already keeps what it has, marked sensitive as well: its answer is not
+///   looked at, and it is not sent again.
 /// - **Refusal.** An answer that says that the session is not valid makes the session refresh, once for everybody, and
 ///   the request is sent once more. The second answer is final.
 /// - **Errors.** The inner service's own, also those of the second send, and [`AuthError`](crate::AuthError) when a
@@ -144,7 +144,7 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let form = match Form::of(request.method(), request.uri()) {
             Ok(form) => form,
             Err(error) => {
@@ -154,10 +154,16 @@ where
         };
         let Some(live) = self.token() else {
             self.release();
+            conceal_credentials(request.headers_mut());
             return ResponseFuture::waiting(Arc::clone(&self.shared), self.replay.clone(), form, request);
         };
         match Outbound::new(&self.shared, live, &self.replay, form, request) {
-            Ok(Outbound { request, errand }) => ResponseFuture::sent(self.inner.call(request), errand),
+            Ok(Outbound { mut request, errand }) => {
+                if errand.is_none() {
+                    conceal_credentials(request.headers_mut());
+                }
+                ResponseFuture::sent(self.inner.call(request), errand)
+            }
             Err(error) => {
                 self.release();
                 ResponseFuture::failed(error)
@@ -184,5 +190,16 @@ impl<S, R> fmt::Debug for SalesforceAuth<S, R> {
             .field("session", &self.shared.session)
             .field("inner", &std::any::type_name::<S>())
             .finish_non_exhaustive()
+    }
+}
+
+/// Marks the credentials that a caller brought as sensitive, as ours are (S07): logs then leave them out, and HTTP/2
+/// keeps them out of its compression tables.
+#[cold]
+fn conceal_credentials(headers: &mut HeaderMap) {
+    for (name, value) in headers {
+        if *name == AUTHORIZATION || *name == X_SFDC_SESSION {
+            value.set_sensitive(true);
+        }
     }
 }

@@ -151,7 +151,7 @@ async fn f138_the_session_header_follows_the_org_to_its_new_host() {
 /// Whichever of the two headers a caller brings, on whichever path: no token of ours is added, and what Salesforce says
 /// about it is the caller's own affair.
 #[tokio::test]
-async fn f132_credentials_of_the_callers_own_stay_alone() {
+async fn s07_f132_credentials_of_the_callers_own_stay_alone_and_are_marked_sensitive() {
     for bench in benches().await {
         bench.send(open_job("application/json")).await;
         bench.sent();
@@ -164,7 +164,9 @@ async fn f132_credentials_of_the_callers_own_stay_alone() {
                 let [(_, headers)] = &bench.sent()[..] else { panic!("one send") };
                 let all = [SESSION, AUTHORIZATION.as_str()].map(|name| headers.get(name));
                 let [own, other] = if name == SESSION { all } else { [all[1], all[0]] };
-                assert_eq!((own.unwrap().as_bytes(), other), (&b"Bearer own"[..], None));
+                let own = own.unwrap();
+                assert_eq!((own.as_bytes(), other), (&b"Bearer own"[..], None));
+                assert!(own.is_sensitive(), "S07");
             }
         }
         assert_eq!(bench.org.counters().token_requests, 1);

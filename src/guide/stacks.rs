@@ -83,9 +83,11 @@
 //!
 //! # tower-http
 //!
-//! - **`FollowRedirect`** above follows nothing when requests have relative URIs: its base is not absolute. Below, its
-//!   default policy follows to a foreign host and hands that host's answer back as if it were Salesforce's. It drops
-//!   `Authorization` on the way, but not the `X-SFDC-Session` of Bulk API 1.0: use the policy `SameOrigin`.
+//! - **`FollowRedirect`** above follows nothing when requests have relative URIs: its base is not absolute. With absolute
+//!   ones a redirect within the org is followed, and one to another host is an error. Below, its default policy follows
+//!   to a foreign host and hands that host's answer back as if it were Salesforce's. It drops `Authorization` on the way,
+//!   but **sends the session to that host** on paths of Bulk API 1.0, where it is in `X-SFDC-Session`. Below, always take
+//!   `FollowRedirectLayer::with_policy(SameOrigin::new())`: the caller gets a redirect to another host as the answer.
 //! - **`Decompression`** belongs below. Above, refusals arrive compressed: a `401` still refreshes the session, at most
 //!   once per cool-down; refusals of Bulk API 1.0 and SOAP, which have other statuses, are not recognised.
 //! - **`TimeoutLayer`** does not compile over a hyper body, which has no `Default`; `tower::timeout` does.
@@ -95,7 +97,7 @@
 //! # Other clients
 //!
 //! - **reqwest** is no `Service<http::Request<_>>`; `reqwest::ReqwestService` (feature `reqwest`) makes it one, to stand
-//!   below the layer, where URIs are absolute. Read [`Diagnosis::of`](crate::Diagnosis::of) before `error_for_status`,
+//!   below the layer, where URIs are absolute. Its redirects must be off, for the reasons above. Read [`Diagnosis::of`](crate::Diagnosis::of) before `error_for_status`,
 //!   which drops the response with its extensions.
 //! - **gRPC and other calls that cannot go through a layer** take the token from
 //!   [`Session::access_token`](crate::Session::access_token).

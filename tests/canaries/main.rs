@@ -55,6 +55,30 @@ async fn s12_s13_cold_start_refresh_and_refused_again_show_nothing() {
     println!("secrets found in what other crates emitted: {}", rig.watch.found_in_others());
 }
 
+/// What a caller has in a query may be as secret as a token.
+#[tokio::test]
+async fn f137_the_target_of_a_request_shows_nowhere() {
+    let rig = Rig::new().await;
+    let secret = "canary-query-0123456789";
+    rig.watch.secret(secret);
+    let [query, path] = [format!("{LIMITS}?q={secret}"), format!("/{secret}")];
+    let foreign = format!("https://evil.example/{secret}");
+    for (target, accepted, refused) in [(&query, 200, 401), (&path, 404, 401), (&foreign, 0, 0)] {
+        let session = rig.builder().build().unwrap();
+        let stack = rig.stack(&session);
+        assert_eq!(rig.send(&stack, target).await, accepted);
+        rig.org.expire_sessions();
+        assert_eq!(rig.send(&stack, target).await, accepted);
+        rig.org.answer_api_requests(ApiAnswer::DeadSession);
+        assert_eq!(rig.send(&stack, target).await, refused, "twice");
+        rig.org.answer_api_requests(ApiAnswer::DropBefore);
+        assert_eq!(rig.send(&stack, target).await, 0, "the client's own error");
+        rig.org.answer_api_requests(ApiAnswer::Normal);
+        rig.watch.debug(&(&session, &stack));
+    }
+    rig.watch.assert_clean();
+}
+
 #[tokio::test]
 async fn s12_s16_hostile_answers_that_repeat_what_they_know_are_not_repeated() {
     let rig = Rig::new().await;

@@ -24,6 +24,9 @@ const PRIORITY: u8 = 0x20;
 /// The index of `authorization` in the static table (RFC 7541, appendix A).
 pub(crate) const AUTHORIZATION: usize = 23;
 
+/// In place of an index: the name is spelled out, as names must be that no table holds, `x-sfdc-session` among them.
+pub(crate) const SPELLED_OUT: usize = 0;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) kind: u8,
@@ -95,6 +98,23 @@ pub(crate) enum Field {
     TableSize,
 }
 
+impl Field {
+    /// Whether its name is that of `authorization`.
+    pub(crate) fn is_authorization(&self) -> bool {
+        match self {
+            Self::Indexed(name)
+            | Self::Incremental { name }
+            | Self::NotIndexed { name }
+            | Self::NeverIndexed { name } => *name == AUTHORIZATION,
+            Self::TableSize => false,
+        }
+    }
+
+    pub(crate) fn is_never_indexed(&self) -> bool {
+        matches!(self, Self::NeverIndexed { .. })
+    }
+}
+
 struct Block<'a>(&'a [u8]);
 
 impl Block<'_> {
@@ -112,10 +132,10 @@ impl Block<'_> {
         })
     }
 
-    /// Reads a literal to its end; returns the index of its name, 0 for one that is spelled out.
+    /// Reads a literal to its end; returns the index of its name.
     fn literal(&mut self, bits: u8) -> usize {
         let name = self.integer(bits);
-        if name == 0 {
+        if name == SPELLED_OUT {
             self.string();
         }
         self.string();

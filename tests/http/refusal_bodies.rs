@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use tokio::{
@@ -132,6 +132,80 @@ async fn f151_an_endless_refusal_that_is_not_resent_is_handed_over_from_its_firs
         assert!(seen[EXPIRED.len()..].iter().all(|byte| *byte == b' '), "{version:?}");
         drop(body);
         dropped.notified().await;
+    }
+}
+
+/// Half a refusal and its other half, an end that no length announced, and what is behind it.
+#[tokio::test]
+async fn f151_a_refusal_that_is_not_resent_keeps_its_trailers_and_its_lack_of_a_length() {
+    for version in BOTH {
+        let org = Org::new();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let server = Server::start(move |_| {
+            let refused = requests.fetch_add(1, SeqCst) == 1;
+            if !refused {
+                return ready(answer(200, whole("{}")));
+            }
+            let (first, second) = EXPIRED.split_at(EXPIRED.len() / 2);
+            let data = [first, second].map(|half| Frame::data(Bytes::from_static(half.as_bytes())));
+            let trailers = Frame::trailers(
+                [("x-checksum".parse().unwrap(), "7".parse().unwrap())].into_iter().collect(),
+            );
+            let frames = data.into_iter().chain([trailers]).map(Ok);
+            let mut refusal = answer(401, StreamBody::new(stream::iter(frames)).boxed_unsync());
+            // HTTP/1.1 sends those alone that are announced.
+            refusal.headers_mut().insert("trailer", "x-checksum".parse().unwrap());
+            ready(refusal)
+        })
+        .await;
+        org.move_to(&server.url);
+        let session = org.builder().allow_loopback().build().unwrap();
+        let salesforce = SalesforceAuthLayer::new(session).replay(Never).layer(version.client());
+        salesforce.clone().oneshot(get("/warm")).await.unwrap();
+        let mut asked = get("/r");
+        asked.headers_mut().insert("te", "trailers".parse().unwrap());
+        let response = salesforce.clone().oneshot(asked).await.unwrap();
+        assert!(matches!(Diagnosis::of(&response).unwrap().outcome(), Outcome::NotResendable(_)));
+        assert!(!response.headers().contains_key("content-length"));
+        assert_eq!((response.body().size_hint().exact(), response.body().is_end_stream()), (None, false));
+        let body = response.into_body().collect().await.unwrap();
+        assert_eq!(body.trailers().unwrap()["x-checksum"], "7", "{version:?}");
+        assert_eq!(body.to_bytes(), EXPIRED);
+        assert_eq!(org.token_requests(), 2);
+    }
+}
+
+/// It has the head of another answer, and no body: neither is there anything to be read, nor is it waited for.
+#[tokio::test]
+async fn f152_a_refusal_without_a_body_is_judged_by_its_head_and_leaves_the_connection() {
+    for version in BOTH {
+        for method in [Method::HEAD, Method::GET] {
+            let org = Org::new();
+            let seen = Arc::<std::sync::Mutex<Vec<Method>>>::default();
+            let server = Server::start({
+                let seen = Arc::clone(&seen);
+                move |request| {
+                    let mut seen = seen.lock().unwrap();
+                    seen.push(request.method().clone());
+                    let head = request.method() == Method::HEAD;
+                    let mut answer = answer(if seen.len() == 2 { 401 } else { 200 }, whole(""));
+                    answer.headers_mut().insert("www-authenticate", "Token".parse().unwrap());
+                    if head {
+                        answer.headers_mut().insert("content-length", "75".parse().unwrap());
+                    }
+                    ready(answer)
+                }
+            })
+            .await;
+            let salesforce = over(&org, &server.url, version.client()).await;
+            salesforce.clone().oneshot(get("/warm")).await.unwrap();
+            let mut asked = get("/r");
+            *asked.method_mut() = method.clone();
+            let response = salesforce.clone().oneshot(asked).await.unwrap();
+            assert_eq!(response.status(), 200, "{version:?} {method}");
+            assert_eq!(*seen.lock().unwrap(), [Method::GET, method.clone(), method]);
+            assert_eq!((org.token_requests(), server.connections()), (2, 1), "{version:?}");
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use tokio_rustls::{
 };
 use tower::{Layer, Service, ServiceExt};
 use tower_salesforce_auth::{
-    AuthError, AuthErrorKind, BoxError, Diagnosis, SalesforceAuthLayer, Session,
+    AuthError, AuthErrorKind, BoxError, Diagnosis, SalesforceAuthLayer, Session, SessionBuilder,
     grant::{Client as App, LoginHost, RefreshToken},
     store::MemoryStore,
     testing::{ApiAnswer, FakeOrg, TokenAnswer},
@@ -161,10 +161,13 @@ impl TlsOrg {
     }
 
     fn session(&self, transport: HttpsClient) -> Session {
+        self.builder().transport(transport).allow_loopback().build().unwrap()
+    }
+
+    fn builder(&self) -> SessionBuilder {
         let app = App::confidential(self.org.client_id(), self.org.client_secret());
         let grant = RefreshToken::new(app, LoginHost::my_domain(&*self.url), self.org.issue_refresh_token());
-        let builder = Session::builder("acme", grant).store(MemoryStore::volatile());
-        builder.transport(transport).allow_loopback().build().unwrap()
+        Session::builder("acme", grant).store(MemoryStore::volatile())
     }
 }
 
@@ -199,4 +202,15 @@ async fn f136_a_client_that_does_not_trust_the_host_sends_no_token_and_gets_its_
         assert!(AuthError::find(&error).is_some_and(AuthError::is_transient));
         assert_eq!(tls.org.counters().token_requests, 1);
     }
+}
+
+/// The roots that come with it are Mozilla's, and nothing takes the place of their check: not a loopback host either.
+#[tokio::test]
+async fn s34_f136_the_crates_own_transport_sends_nothing_to_a_host_that_it_does_not_trust() {
+    let tls = TlsOrg::start().await;
+    let session = tls.builder().allow_loopback().build().unwrap();
+    let error = session.access_token().await.unwrap_err();
+    assert_eq!(error.kind(), AuthErrorKind::TokenEndpointUnavailable, "{error}");
+    assert_eq!(tls.org.counters().token_requests, 0);
+    assert!(tls.server.connections() > 0, "it was there, and was asked who it is");
 }

@@ -2,9 +2,13 @@
 
 use axum_core::body::Body;
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, header::LOCATION};
 use http_body_util::Full;
 use reqwest::redirect::Policy;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 use tower::{Layer, ServiceExt};
 use tower_salesforce_auth::{
     AuthError, AuthErrorKind, Diagnosis, SalesforceAuthLayer,
@@ -75,6 +79,42 @@ async fn f134_redirects_are_off_in_a_client_that_the_adapter_builds_and_an_error
     let careless = ReqwestService::new(reqwest::Client::new());
     let error = SalesforceAuthLayer::new(session).layer(careless).oneshot(get(LIMITS)).await.unwrap_err();
     assert!(error.is::<RedirectFollowed>(), "{error}");
+}
+
+/// A limit, which the module's documentation names: by the time that the answer is an error, the request has been sent
+/// on, without `Authorization`, but with the header that reqwest does not know.
+#[tokio::test]
+async fn s11_f134_a_client_that_follows_redirects_takes_the_session_header_of_bulk_to_a_foreign_host() {
+    let foreign = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let location = format!("http://{}/", foreign.local_addr().unwrap());
+    let foreign = tokio::spawn(async move {
+        let mut heads = Vec::new();
+        for _ in 0..2 {
+            let (mut socket, _) = foreign.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(socket.read_u8().await.unwrap());
+            }
+            socket
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                .await
+                .unwrap();
+            heads.push(String::from_utf8(head).unwrap());
+        }
+        heads
+    });
+    let org = FakeOrg::start().await.unwrap();
+    let redirect = http::Response::builder().status(302).header(LOCATION, location);
+    org.answer_api_requests(ApiAnswer::Raw(redirect.body(Bytes::new()).unwrap()));
+    let salesforce =
+        SalesforceAuthLayer::new(session(&org)).layer(ReqwestService::new(reqwest::Client::new()));
+    for target in [LIMITS, "/services/async/65.0/job"] {
+        let error = salesforce.clone().oneshot(get(target)).await.unwrap_err();
+        assert!(error.is::<RedirectFollowed>(), "{target}: {error}");
+    }
+    let carried = foreign.await.unwrap();
+    let carried: Vec<_> = carried.iter().map(|head| head.contains("00D")).collect();
+    assert_eq!(carried, [false, true]);
 }
 
 #[tokio::test]

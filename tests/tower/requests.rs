@@ -11,7 +11,7 @@ use super::{
     FIRST_HOST, SECOND_HOST, auth, connected, kind,
     probe::{NEW, Probe, token},
     request,
-    support::Org,
+    support::{EXPIRED, Org},
 };
 
 #[tokio::test(start_paused = true)]
@@ -39,6 +39,33 @@ async fn an_allowed_origin_gets_the_token_at_the_uri_that_was_given_at_both_send
     let sent: Vec<_> = api.got().iter().map(|got| got.uri.to_string()).collect();
     assert_eq!(sent, ["https://api.salesforce.com/x?"; 2]);
     assert_eq!(token(&api.got()[1]), NEW);
+}
+
+/// Also those that come twice, and while the first token is waited for, which is to say where the org is.
+#[tokio::test(start_paused = true)]
+async fn s07_f132_credentials_of_the_callers_own_are_marked_sensitive_and_nothing_else_is() {
+    let org = Org::new();
+    let session = org.session();
+    let api = Probe::always(401, EXPIRED);
+    for sends in 1..=2 {
+        let mut asked = request("/services/data");
+        for (name, value) in [
+            ("authorization", "Basic b25l"),
+            ("authorization", "Basic dHdv"),
+            ("x-sfdc-session", "00D!own"),
+            ("accept", "*/*"),
+        ] {
+            asked.headers_mut().append(name, value.parse().unwrap());
+        }
+        let response = auth(&session, &api).oneshot(asked.clone()).await.unwrap();
+        assert_eq!((response.status().as_u16(), Diagnosis::of(&response).is_none()), (401, true));
+        assert_eq!((api.got().len(), org.token_requests()), (sends, 1));
+        let headers = &api.got()[sends - 1].headers;
+        assert_eq!(headers, asked.headers(), "no other credential beside them");
+        for (name, value) in headers {
+            assert_eq!(value.is_sensitive(), name != "accept", "{name}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

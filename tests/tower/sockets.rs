@@ -9,6 +9,7 @@ use tower_salesforce_auth::{
     Diagnosis, Outcome, PeekBody, SalesforceAuthLayer, Session,
     grant::{Client, LoginHost, RefreshToken},
     refusal::Verdict,
+    replay::Never,
     store::MemoryStore,
     testing::{ApiAnswer, FakeOrg},
 };
@@ -74,6 +75,38 @@ async fn a_dead_session_is_refreshed_in_every_dialect_that_takes_the_bearer_toke
                 (after.requests - before.requests, after.token_requests - before.token_requests),
                 (2, 1)
             );
+        }
+    }
+}
+
+/// SOAP takes the session from the envelope, which is the caller's: the refresh is for the next one that it makes.
+#[tokio::test]
+async fn f138_a_session_in_an_envelope_is_the_callers_to_replace() {
+    for resends in [true, false] {
+        for stack in stacks().await {
+            let envelope = async || {
+                let session = stack.session.access_token().await.unwrap();
+                let envelope = format!("<Envelope><sessionId>{}</sessionId></Envelope>", session.expose());
+                Request::post("/services/Soap/u/65.0").body(Full::from(envelope)).unwrap()
+            };
+            let old = envelope().await;
+            stack.org.expire_sessions();
+            let before = stack.org.counters();
+            let layer = SalesforceAuthLayer::new(stack.session.clone());
+            let client = stack.hyper.clone();
+            let response = if resends {
+                layer.layer(client).oneshot(old).await.unwrap()
+            } else {
+                layer.replay(Never).layer(client).oneshot(old).await.unwrap()
+            };
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let diagnosis = Diagnosis::of(&response).unwrap();
+            assert_eq!(diagnosis.verdict(), Some(Verdict::SessionExpired), "{diagnosis}");
+            assert_eq!(matches!(diagnosis.outcome(), Outcome::RefusedAgain), resends, "{diagnosis}");
+            assert_eq!(stack.send(envelope().await).await.status(), StatusCode::OK);
+            let after = stack.org.counters();
+            let spent = (after.requests - before.requests, after.token_requests - before.token_requests);
+            assert_eq!(spent, (if resends { 3 } else { 2 }, 1));
         }
     }
 }

@@ -31,12 +31,12 @@ const DEFAULT_CAP: usize = 1024 * 1024;
 
 /// Remembers what is sent of a body, up to a cap: for streams and any other body that is not `Clone`.
 ///
-/// The first send is never delayed: each frame goes to the inner service as it comes, and is remembered by reference
-/// where its data is `Bytes`. After a refusal the second send begins with what is remembered and goes on with the rest
-/// of the caller's body, so that a refusal that comes early costs no more than what had left by then, also for bodies
-/// that are larger than the cap. The first send is held while the session refreshes. If a second one follows, the
+/// Nothing waits while nothing is refused: each frame goes to the inner service as it comes, and is remembered by
+/// reference where its data is `Bytes`. A refusal that can lead to a second send holds the first while the session
+/// refreshes. The second begins with what is remembered and goes on with the rest of the caller's body, so that a
+/// refusal that comes early costs no more than what had left by then, also for bodies that are larger than the cap; the
 /// first gets the error [`TakenOver`] in place of the rest, so that a client closes its connection (HTTP/1) or resets
-/// its stream (HTTP/2); if the refusal goes to the caller, the first send goes on.
+/// its stream (HTTP/2). If the refusal goes to the caller, the first send goes on.
 ///
 /// Once more than the cap has been sent, nothing is remembered any more and the request will not be sent again: a
 /// refusal then refreshes the session for the next one, and its [`Diagnosis`](crate::Diagnosis) says

@@ -61,7 +61,7 @@ impl<B> Shared<B> {
         let memory = mem::replace(&mut state.memory, Err(NotResendable::BodyNotKept));
         let waiting = if held { state.waiting.take() } else { None };
         drop(state);
-        // Both may run code of others: not under the lock.
+        // Both may run code of others, which may come back for the lock.
         drop(memory);
         if let Some(waker) = waiting {
             waker.wake();
@@ -76,22 +76,22 @@ impl<B: Body> Shared<B> {
         B::Error: Into<BoxError>,
     {
         let mut state = self.state();
-        let state = &mut *state;
-        let polled = match (&state.turn, &state.source) {
+        let polled = match state.turn {
+            Turn::First => state.source.poll_frame(cx),
             // Sent in full: there is nothing to be taken over, and its connection may live.
-            (_, Source::Ended) => Poll::Ready(None),
-            (Turn::First, _) => state.source.poll_frame(cx),
-            (Turn::Held, _) => Poll::Pending,
-            (Turn::Second, _) => Poll::Ready(Some(Err(TakenOver.into()))),
+            Turn::Held | Turn::Second if state.source.is_end_stream() => Poll::Ready(None),
+            Turn::Held => Poll::Pending,
+            Turn::Second => Poll::Ready(Some(Err(TakenOver.into()))),
         };
+        let (mut displaced, mut forgotten) = (None, None);
         match &polled {
-            Poll::Pending => match &mut state.waiting {
-                Some(waker) => waker.clone_from(cx.waker()),
-                None => state.waiting = Some(cx.waker().clone()),
-            },
-            Poll::Ready(Some(Ok(frame))) => state.remember(frame),
+            Poll::Pending => displaced = state.wait(cx.waker()),
+            Poll::Ready(Some(Ok(frame))) => forgotten = state.remember(frame),
             Poll::Ready(_) => {}
         }
+        drop(state);
+        // As above: a waker that was the last of its task takes along what that task held, perhaps the other end.
+        drop((displaced, forgotten));
         polled
     }
 
@@ -105,12 +105,18 @@ impl<B: Body> Shared<B> {
 }
 
 impl<B> State<B> {
-    fn remember(&mut self, frame: &Frame<Bytes>) {
-        if let Ok(memory) = &mut self.memory
-            && memory.remember(frame).is_err()
-        {
-            self.memory = Err(NotResendable::BodyOverCap { cap: self.cap });
+    /// Remembers a frame; returns what was remembered before, if that is too much now.
+    fn remember(&mut self, frame: &Frame<Bytes>) -> Option<Memory> {
+        self.memory.as_mut().ok()?.remember(frame).err()?;
+        mem::replace(&mut self.memory, Err(NotResendable::BodyOverCap { cap: self.cap })).ok()
+    }
+
+    /// Notes who waits; returns who did before.
+    fn wait(&mut self, waker: &Waker) -> Option<Waker> {
+        if self.waiting.as_ref().is_some_and(|waiting| waiting.will_wake(waker)) {
+            return None;
         }
+        self.waiting.replace(waker.clone())
     }
 
     fn obstacle(&self) -> Option<NotResendable> {
@@ -172,8 +178,9 @@ where
             return Err(reason);
         }
         let memory = mem::replace(&mut state.memory, Err(NotResendable::BodyNotKept))?;
-        // What was sent in full leaves the first copy its end.
-        let left = if matches!(state.source, Source::Ended) { Source::Ended } else { Source::Gone };
+        // What was sent in full leaves the first copy its end, also if nobody asked for the frame behind the last:
+        // clients do not where a body says that there is none.
+        let left = if state.source.is_end_stream() { Source::Ended } else { Source::Gone };
         let source = mem::replace(&mut state.source, left);
         state.turn = Turn::Second;
         let (hint, waiting) = (state.hint, state.waiting.take());
@@ -194,5 +201,80 @@ impl<B> Drop for BufferedKept<B> {
 impl<B> fmt::Debug for BufferedKept<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BufferedKept").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::Weak,
+        task::{Context, Wake},
+    };
+
+    use http_body_util::Full;
+
+    use super::*;
+
+    const LARGE: usize = 5000;
+
+    /// Notes, when it goes, whether the lock is free: what it stands for might ask for it.
+    struct Witness {
+        shared: Weak<Shared<Full<Bytes>>>,
+        found_free: Arc<Mutex<Vec<bool>>>,
+    }
+
+    impl Drop for Witness {
+        fn drop(&mut self) {
+            let shared = self.shared.upgrade().unwrap();
+            self.found_free.lock().unwrap().push(shared.state.try_lock().is_ok());
+        }
+    }
+
+    impl Wake for Witness {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl AsRef<[u8]> for Witness {
+        fn as_ref(&self) -> &[u8] {
+            &[b'x'; LARGE]
+        }
+    }
+
+    fn witness(kept: &BufferedKept<Full<Bytes>>) -> (Witness, Arc<Mutex<Vec<bool>>>) {
+        let found_free = Arc::<Mutex<Vec<bool>>>::default();
+        (Witness { shared: Arc::downgrade(&kept.shared), found_free: Arc::clone(&found_free) }, found_free)
+    }
+
+    #[test]
+    fn a_waker_that_is_displaced_goes_when_the_lock_is_free() {
+        let mut kept = BufferedKept::new(Full::from("abc"), LARGE);
+        kept.hold().unwrap();
+        let (waker, found_free) = witness(&kept);
+        let waker = Waker::from(Arc::new(waker));
+        assert!(kept.shared.poll_frame(&mut Context::from_waker(&waker)).is_pending());
+        assert!(kept.shared.poll_frame(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        assert_eq!(*found_free.lock().unwrap(), [false; 0], "it is the one that is woken");
+        assert!(kept.shared.poll_frame(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(*found_free.lock().unwrap(), [true]);
+    }
+
+    #[test]
+    fn what_was_remembered_goes_when_the_lock_is_free() {
+        for over in [true, false] {
+            let kept = BufferedKept::new(Full::default(), LARGE);
+            let (data, found_free) = witness(&kept);
+            let poll = |data: Bytes| {
+                kept.shared.state().source = Source::Flowing(Box::pin(Full::new(data)));
+                assert!(kept.shared.poll_frame(&mut Context::from_waker(Waker::noop())).is_ready());
+            };
+            poll(Bytes::from_owner(data));
+            if over {
+                poll(Bytes::from_static(b"x"));
+            } else {
+                kept.shared.let_go();
+            }
+            assert_eq!(*found_free.lock().unwrap(), [true], "over the cap: {over}");
+        }
     }
 }

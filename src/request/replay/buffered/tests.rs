@@ -205,6 +205,7 @@ fn f154_f156_at_any_switch_point_of_any_chunking_the_second_copy_is_the_whole_bo
                         step(&mut first, &mut got);
                     }
                     let failed = matches!(got.end, Some(End::Failed(_)));
+                    let first_ended = got.end.is_some() || first.is_end_stream();
                     assert_eq!(kept.hold().err(), failed.then_some(NotResendable::BodyFailed));
                     let second = kept.into_body();
                     if failed {
@@ -212,7 +213,6 @@ fn f154_f156_at_any_switch_point_of_any_chunking_the_second_copy_is_the_whole_bo
                         continue;
                     }
                     assert!(expected.data.starts_with(&got.data));
-                    let first_ended = got.end.is_some();
                     let mut second = second.unwrap();
                     if early_drop {
                         drop(first);
@@ -228,6 +228,29 @@ fn f154_f156_at_any_switch_point_of_any_chunking_the_second_copy_is_the_whole_bo
         }
     }
     assert!(cases > 50_000, "{cases}");
+}
+
+/// hyper asks, and then does not poll for the end: an end that were taken back would cost it the connection.
+#[test]
+fn f156_a_first_copy_that_said_that_it_has_ended_is_not_taken_over() {
+    for steps in [vec![], vec![Step::Data(Bytes::from_static(b"ab"))], vec![Step::Trailers]] {
+        let (mut first, mut kept) = keep(Scripted::new(&steps, true), 100);
+        let mut got = Got::default();
+        for _ in &steps {
+            step(&mut first, &mut got);
+        }
+        assert!(first.is_end_stream() && got.end.is_none());
+        kept.hold().unwrap();
+        assert!(first.is_end_stream());
+        let mut waiting = spawn(first);
+        assert!(matches!(waiting.enter(|cx, body| body.poll_frame(cx)), Poll::Ready(None)));
+        let mut second = kept.into_body().unwrap();
+        let mut first = waiting.into_inner();
+        assert!(first.is_end_stream());
+        assert_eq!(first.size_hint().exact(), Some(0));
+        assert_eq!(drain(&mut first), Got { end: Some(End::Whole), ..Got::default() });
+        assert_eq!(drain(&mut second), whole(&steps));
+    }
 }
 
 #[test]
@@ -407,6 +430,7 @@ fn f156_a_copy_that_is_polled_on_another_thread_is_taken_over_without_loss() {
         let (second, ended) = read(kept.into_body().unwrap(), &Arc::default());
         assert!(ended && second == expected);
         let (first, ended) = sender.join().unwrap();
-        assert!(expected.starts_with(&first) && ended == (first.len() == expected.len()));
+        // Taken over between its last byte and its end, it has all bytes and yet the error.
+        assert!(expected.starts_with(&first) && (!ended || first.len() == expected.len()));
     }
 }
