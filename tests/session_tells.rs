@@ -6,7 +6,7 @@ mod support;
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use support::{Org, Probe, Token, get};
+use support::{Org, Probe, Token, get, on};
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
 use tower_salesforce_auth::{
@@ -14,10 +14,6 @@ use tower_salesforce_auth::{
     grant::{Grant, LoginHost, RefreshToken},
     token_endpoint::{TokenEndpoint, TokenError, TokenResponse},
 };
-
-fn on(org: &Org, store: &Probe) -> Session {
-    org.builder().store(store.clone()).build().unwrap()
-}
 
 #[tokio::test(start_paused = true)]
 async fn f029_a_refusal_while_the_last_token_is_not_stored_says_that_the_store_is_why() {
