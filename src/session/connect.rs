@@ -54,7 +54,8 @@ impl From<TokenResponse> for Reconnect {
 
 impl Session {
     /// Installs a fresh consent: the tokens of a [`TokenResponse`] are stored, then served. This is how a connection
-    /// that needs re-authorisation is brought back, and how a first one can be begun.
+    /// that needs re-authorisation is brought back, and how a first one can be begun. A refresh under way changes nothing
+    /// any more; whoever waits for it gets the new token.
     ///
     /// # Errors
     ///
@@ -95,7 +96,11 @@ impl Session {
                 );
                 // Whatever was configured before this consent is spent or superseded.
                 shared.seed.iter().chain(response.refresh_token()).for_each(|token| seeds.remember(token));
-                let version = current.map_or(0, |record| record.lineage.version).saturating_add(1);
+                // Beyond what this process holds as well: a refresh under way must not take that for newer, and store
+                // it over the consent.
+                let known = shared.state().known.as_ref().map_or(0, |record| record.lineage.version);
+                let version =
+                    current.map_or(known, |record| record.lineage.version.max(known)).saturating_add(1);
                 let first = Record {
                     lineage: Lineage { version: version - 1, id: entropy.nonce() },
                     binding,
@@ -152,10 +157,7 @@ impl Session {
             };
             // A conflict may have brought another refresh token, which must be revoked as well.
             if self.write(&mut seen, &tombstone).await? {
-                let mut state = shared.state();
-                state.known = Some(tombstone);
-                state.dirty = false;
-                shared.withdraw(&mut state);
+                shared.bury(tombstone);
                 return Ok(());
             }
         }

@@ -3,6 +3,7 @@
 mod builder;
 mod connect;
 mod cool_down;
+mod landing;
 mod live;
 mod recover;
 mod state;
