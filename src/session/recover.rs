@@ -151,9 +151,10 @@ impl Shared {
                 Some(diagnosis(refusal, live, diagnosis::Outcome::RefusedOtherwise))
             }
             Some(refusal) => {
-                let newest = state.live.as_ref().is_none_or(|newest| newest.generation == live.generation);
                 // Many resends report one refresh: the first counts.
-                if newest && state.refused_again.replace(live.generation) != Some(live.generation) {
+                if state.is_newest(live)
+                    && state.refused_again.replace(live.generation) != Some(live.generation)
+                {
                     cool_down(&mut state);
                 }
                 Some(diagnosis(refusal, live, diagnosis::Outcome::RefusedAgain))
@@ -165,8 +166,9 @@ impl Shared {
 /// Notes that a resend's token was accepted: the refresh helped.
 fn let_in(state: &mut State, live: &Live) {
     live.accept();
-    // Where the same token is refused to another request, the next refresh would not help that one either.
-    if state.refused_again != Some(live.generation) {
+    // An older token says nothing of the refreshes since. Where the same token is refused to another request, the next
+    // refresh would not help that one either.
+    if state.is_newest(live) && state.refused_again != Some(live.generation) {
         state.cool_down.end();
     }
 }

@@ -261,6 +261,11 @@ impl State {
         self.watch = None;
     }
 
+    /// Whether no newer token than `live` is served.
+    pub(super) fn is_newest(&self, live: &Live) -> bool {
+        self.live.as_ref().is_none_or(|newest| newest.generation == live.generation)
+    }
+
     /// Lets go of a flight under way: it knows nothing of what is stored now. Whoever waits for it is answered when it
     /// lands; whoever comes later need not wait for it.
     fn begin_epoch(&mut self) {

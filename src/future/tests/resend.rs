@@ -3,6 +3,7 @@
 use std::{
     future::ready,
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    time::Duration,
 };
 
 use http::{HeaderMap, Method, StatusCode, Version, header};
@@ -105,8 +106,8 @@ async fn f159_the_extensions_of_a_resend_are_the_callers_own_values() {
 async fn an_accepted_resend_ends_the_cool_down() {
     // Both refusals are suspicious: they come right after their token.
     let connection =
-        Connection::hot().await.turns([Turn::Grant(NEW_TOKEN, NEW), Turn::Grant("00D!third", NEW)]);
-    for (accepted, exchanges) in [(NEW_TOKEN, 1), ("00D!third", 2)] {
+        Connection::hot().await.turns([Turn::Grant(NEW_TOKEN, NEW), Turn::Grant(THIRD_TOKEN, NEW)]);
+    for (accepted, exchanges) in [(NEW_TOKEN, 1), (THIRD_TOKEN, 2)] {
         let org = Org::accepting(accepted);
         let response = auth(&connection, &org).oneshot(request("/x")).await.unwrap();
         assert_eq!((response.status(), org.got().len()), (StatusCode::OK, 2));
@@ -146,6 +147,25 @@ async fn a_first_token_that_is_refused_is_refreshed_as_any_other() {
     let response = auth(&connection, &org).oneshot(request("/x")).await.unwrap();
     assert!(matches!(outcome(&response), Outcome::RefusedAgain));
     assert_eq!((connection.exchanges(), org.got().len()), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accepted_resend_of_an_older_token_does_not_end_the_cool_down() {
+    let connection =
+        Connection::hot().await.turns([Turn::Grant(NEW_TOKEN, NEW), Turn::Grant(THIRD_TOKEN, NEW)]);
+    let org = Org::always(401, REFUSAL);
+    let auth = auth(&connection, &org);
+    auth.clone().oneshot(request("/x")).await.unwrap();
+    let older = connection.live();
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    auth.clone().oneshot(request("/x")).await.unwrap();
+    assert_eq!((connection.exchanges(), connection.live().generation.0), (2, 3));
+
+    // Of a send that took its time.
+    connection.session.resent(&older, None);
+    let response = auth.oneshot(request("/x")).await.unwrap();
+    assert!(matches!(outcome(&response), Outcome::CoolingDown { .. }));
+    assert_eq!(connection.exchanges(), 2);
 }
 
 #[tokio::test(start_paused = true)]
