@@ -178,6 +178,14 @@ impl Session {
         self.0.state().live.clone()
     }
 
+    /// What replaced `live` and is the same org's: one acquire load where nothing did.
+    pub(crate) fn successor(&self, live: &Live) -> Option<Arc<Live>> {
+        if self.generation() == live.generation.0 {
+            return None;
+        }
+        self.live().filter(|newest| newest.generation > live.generation && !live.is_other_org(newest))
+    }
+
     /// Whether absolute URIs at this origin get the token without being rewritten.
     pub(crate) fn allows_origin(&self, uri: &Uri) -> bool {
         self.0.allowed_origins.iter().any(|origin| origin.is_origin_of(uri))

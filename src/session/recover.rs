@@ -53,7 +53,7 @@ impl Shared {
         };
         match outcome {
             Ok(live) if live.generation > refused.live.generation => match refused.resendable {
-                _ if is_other_org(&refused.live, &live) => {
+                _ if refused.live.is_other_org(&live) => {
                     refused.hand_back(diagnosis::Outcome::NotResendable(NotResendable::OtherOrg))
                 }
                 Ok(()) => Recovery::Resend(live),
@@ -181,12 +181,6 @@ impl Refused {
 
 fn diagnosis(refusal: Refusal, live: &Live, outcome: diagnosis::Outcome) -> Diagnosis {
     Diagnosis { refusal: Some(refusal), generation: Some(live.generation), outcome }
-}
-
-/// Whether the connection was given to another org meanwhile (`Reconnect::accept_new_org`). A path alone would lead
-/// there, with a record or a deletion that was meant for the former one.
-fn is_other_org(before: &Live, now: &Live) -> bool {
-    matches!((before.tokens.org(), now.tokens.org()), (Some(before), Some(now)) if before != now)
 }
 
 /// Whether a new token could change the answer at all.
