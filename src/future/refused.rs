@@ -80,7 +80,7 @@ where
         loop {
             let turn = match &mut self.stage {
                 Stage::Looking(peek, head) => {
-                    let (seen, body) = ready!(peek.poll(cx));
+                    let (seen, body) = ready!(peek.poll(cx, self.errand.shared.session.runtime()));
                     let Some(head) = head.take() else { return Poll::Pending };
                     self.read(Response::from_parts(head, body), &seen)
                 }

@@ -68,7 +68,23 @@ impl Session {
     ///
     /// When the future is dropped the consent may or may not be stored. Calling again with it is safe.
     pub async fn reconnect(&self, consent: impl Into<Reconnect>) -> Result<(), AuthError> {
-        let Reconnect { response, accept_new_org } = consent.into();
+        self.0.inside(self.store_consent(consent.into())).await
+    }
+
+    /// Revokes the connection at Salesforce, then marks its record, so that no process brings it back. A refresh under
+    /// way, here or in another process, is waited for up to 20 s, so that it is its refresh token that is revoked. Only
+    /// [`reconnect`](Self::reconnect) or a newly configured refresh token begins anew.
+    ///
+    /// # Errors
+    ///
+    /// When Salesforce or the store cannot be reached; calling again is safe. A token that Salesforce does not know any
+    /// more counts as revoked.
+    pub async fn revoke(&self) -> Result<(), AuthError> {
+        self.0.inside(self.revoke_newest()).await
+    }
+
+    async fn store_consent(&self, consent: Reconnect) -> Result<(), AuthError> {
+        let Reconnect { response, accept_new_org } = consent;
         let shared = &self.0;
         response.check().map_err(|error| {
             AuthError::new(AuthErrorKind::TokenAnswerRejected, "the consent cannot be used")
@@ -117,15 +133,7 @@ impl Session {
         shared.install(stored).map(drop)
     }
 
-    /// Revokes the connection at Salesforce, then marks its record, so that no process brings it back. A refresh under
-    /// way, here or in another process, is waited for up to 20 s, so that it is its refresh token that is revoked. Only
-    /// [`reconnect`](Self::reconnect) or a newly configured refresh token begins anew.
-    ///
-    /// # Errors
-    ///
-    /// When Salesforce or the store cannot be reached; calling again is safe. A token that Salesforce does not know any
-    /// more counts as revoked.
-    pub async fn revoke(&self) -> Result<(), AuthError> {
+    async fn revoke_newest(&self) -> Result<(), AuthError> {
         let shared = &self.0;
         let seat = shared.state().flight.clone();
         if let Some(mut seat) = seat {

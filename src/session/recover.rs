@@ -1,13 +1,19 @@
 //! What follows a refusal.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use super::{
     live::Live,
-    state::{Outcome, Seat, Shared, State},
+    state::{Outcome, Seat, Shared, State, shutting_down},
 };
 use crate::{
-    clock,
+    clock::{self, Timer},
     diagnosis::{self, Diagnosis, NotResendable},
     error::{AuthError, AuthErrorKind},
     refresh::backoff::Entropy,
@@ -101,16 +107,24 @@ impl Shared {
 
     /// Waits for a flight, at most as long as the wait budget. Dropping the future gives the seat up and nothing else.
     pub(super) async fn seated(&self, mut seat: Seat) -> Outcome {
+        let Some(mut budget) = Timer::start(self.wait_budget, self.runtime.as_ref()) else {
+            return Err(shutting_down("to wait for a refresh needs a tokio runtime with timers"));
+        };
         let wait = async {
             match seat.wait_for(Option::is_some).await {
                 Ok(outcome) => outcome.clone(),
                 Err(_) => None,
             }
         };
-        match tokio::time::timeout(self.wait_budget, wait).await {
-            Ok(Some(outcome)) => outcome,
-            Ok(None) => Err(super::state::shutting_down("the refresh was abandoned")),
-            Err(_) => {
+        let mut wait = pin!(wait);
+        let first = poll_fn(|cx| match wait.as_mut().poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending => budget.poll_over(cx).map(|()| None),
+        });
+        match first.await {
+            Some(Some(outcome)) => outcome,
+            Some(None) => Err(shutting_down("the refresh was abandoned")),
+            None => {
                 let message = format!(
                     "the refresh is not done after {} s; it goes on without this caller",
                     self.wait_budget.as_secs_f32()

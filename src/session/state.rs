@@ -1,11 +1,15 @@
 //! What all handles of a session share, and how a flight starts.
 
 use std::{
-    fmt, mem,
+    fmt,
+    future::{Future, poll_fn},
+    mem,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -113,6 +117,25 @@ impl Shared {
 
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// Does `work` where its timers and the store find a runtime, whoever polls it: in the caller's or, outside of any,
+    /// in the one that the application gave.
+    pub(super) async fn inside<T>(
+        &self,
+        work: impl Future<Output = Result<T, AuthError>>,
+    ) -> Result<T, AuthError> {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            // Entered at each poll: what was entered must be left on the same thread.
+            let _inside = match (Handle::try_current(), &self.runtime) {
+                (Ok(_), _) => None,
+                (Err(_), Some(runtime)) => Some(runtime.enter()),
+                (Err(_), None) => return Poll::Ready(Err(shutting_down("this needs a tokio runtime"))),
+            };
+            work.as_mut().poll(cx)
+        })
+        .await
     }
 
     /// Books a place in the flight that is under way, or in a new one. With `force` a pause after an earlier failure is
