@@ -5,16 +5,25 @@
 mod support;
 
 use std::{
-    future::Future,
+    convert::Infallible,
+    future::{Future, ready},
     pin::pin,
-    task::{Context, Poll, Waker},
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
     time::Duration,
 };
 
-use http::StatusCode;
-use support::{Org, Probe, get};
-use tower::{Layer, ServiceExt};
-use tower_salesforce_auth::{Event, SalesforceAuthLayer};
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
+use http::{Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{Full, StreamBody};
+use support::{EXPIRED, ORG, Org, Probe, consent, get};
+use tower::{Layer, Service, ServiceExt};
+use tower_salesforce_auth::{
+    AuthErrorKind, Diagnosis, Event, Outcome, SalesforceAuthLayer, refusal::Verdict,
+};
 
 /// Lets everything that can run do so.
 async fn settle() {
@@ -122,7 +131,7 @@ fn f012_waiters_of_a_runtime_that_shuts_down_get_an_error() {
         flying.shutdown_background();
         wait.await.unwrap().unwrap_err()
     });
-    assert_eq!(error.kind(), tower_salesforce_auth::AuthErrorKind::ShuttingDown);
+    assert_eq!(error.kind(), AuthErrorKind::ShuttingDown);
 }
 
 #[test]
@@ -141,7 +150,7 @@ fn f012_a_refresh_on_a_runtime_that_is_gone_is_an_error_and_not_a_deadlock() {
         let _ = done.send(kinds);
     });
     let kinds = outcome.recv_timeout(Duration::from_secs(20)).expect("no deadlock");
-    assert_eq!(kinds, [tower_salesforce_auth::AuthErrorKind::ShuttingDown; 2]);
+    assert_eq!(kinds, [AuthErrorKind::ShuttingDown; 2]);
     assert_eq!(org.token_requests(), 0);
 }
 
@@ -152,4 +161,107 @@ fn f014_a_session_and_its_layer_are_built_without_a_runtime() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let response = runtime.block_on(service.oneshot(get("/r"))).unwrap();
     assert_eq!(response.status(), StatusCode::OK);
+}
+
+/// Wakes the thread that drives a future.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// The plainest executor: this thread, which knows nothing of tokio.
+fn drive<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let (mut future, mut cx) = (pin!(future), Context::from_waker(&waker));
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+type FrameResult = Result<Frame<Bytes>, Infallible>;
+
+/// A service that answers 401, with a body of these frames.
+fn refusing<B: Stream<Item = FrameResult> + Send>(
+    body: fn() -> B,
+) -> impl Service<Request<Full<Bytes>>, Response = Response<StreamBody<B>>, Error = Infallible> + Clone {
+    tower::service_fn(move |_| {
+        ready(Ok(Response::builder().status(401).body(StreamBody::new(body())).unwrap()))
+    })
+}
+
+/// What an expired session is refused with, after a moment.
+fn late() -> impl Stream<Item = FrameResult> + Send {
+    stream::once(async {
+        tokio::task::yield_now().await;
+        Ok(Frame::data(Bytes::from_static(EXPIRED.as_bytes())))
+    })
+}
+
+#[test]
+fn f014_a_caller_outside_of_any_runtime_is_served_on_the_one_that_the_session_was_given() {
+    let (org, runtime) = (Org::new(), runtime());
+    let session = org.builder().runtime(runtime.handle().clone()).build().unwrap();
+    let service = SalesforceAuthLayer::new(session.clone()).layer(org.api());
+    drive(session.access_token()).unwrap();
+    org.expire();
+    // Refused, refreshed, sent once more.
+    assert_eq!(drive(service.oneshot(get("/r"))).unwrap().status(), StatusCode::OK);
+    // A refusal that comes late is waited for.
+    let response = drive(SalesforceAuthLayer::new(session.clone()).layer(refusing(late)).oneshot(get("/r")));
+    let response = response.unwrap();
+    assert_eq!(Diagnosis::of(&response).unwrap().verdict(), Some(Verdict::SessionExpired));
+    drive(session.reconnect(consent(ORG))).unwrap();
+    org.answer_revocations();
+    drive(session.revoke()).unwrap();
+    drive(session.close(Duration::from_secs(5))).unwrap();
+    assert_eq!((org.token_requests(), org.api_requests()), (4, 2));
+
+    let gate = org.hold_tokens();
+    let budget = Duration::ZERO;
+    let builder = org.builder().runtime(runtime.handle().clone()).wait_budget(budget);
+    let error = drive(builder.build().unwrap().access_token()).unwrap_err();
+    assert_eq!(error.kind(), AuthErrorKind::WaitBudgetExceeded);
+    gate.add_permits(1);
+}
+
+#[test]
+fn f014_without_any_runtime_a_caller_gets_an_error_and_a_look_ends_at_once() {
+    let (org, runtime) = (Org::new(), runtime());
+    let session = org.session();
+    let kind = AuthErrorKind::ShuttingDown;
+    assert_eq!(drive(session.access_token()).unwrap_err().kind(), kind);
+    // Nor can it wait for what another caller has started.
+    let gate = org.hold_tokens();
+    let refresh = runtime.spawn({
+        let session = session.clone();
+        async move { session.refresh().await }
+    });
+    while org.token_requests() == 0 {
+        thread::yield_now();
+    }
+    assert_eq!(drive(session.access_token()).unwrap_err().kind(), kind);
+    assert_eq!(drive(session.close(Duration::from_secs(5))).unwrap_err().kind(), kind);
+    assert_eq!(drive(session.revoke()).unwrap_err().kind(), kind);
+    assert_eq!(drive(session.reconnect(consent(ORG))).unwrap_err().kind(), kind);
+    gate.add_permits(1);
+    runtime.block_on(refresh).unwrap().unwrap();
+
+    // With a token at hand requests are sent, and a refusal is handed back, even one whose body never comes.
+    let response =
+        drive(SalesforceAuthLayer::new(session).layer(refusing(stream::pending)).oneshot(get("/r"))).unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    let Outcome::RefreshFailed(error) = Diagnosis::of(&response).unwrap().outcome() else {
+        panic!("{:?}", Diagnosis::of(&response))
+    };
+    assert_eq!((error.kind(), org.token_requests()), (kind, 1));
 }

@@ -7,30 +7,13 @@ mod support;
 use std::{sync::atomic::Ordering, time::Duration};
 
 use serde_json::json;
-use support::{ORG, Org, Probe, SEED, Token, get, grant};
+use support::{ORG, Org, Probe, SEED, Token, consent, get, grant, on};
 use tower::{Layer, ServiceExt};
 use tower_salesforce_auth::{
     AuthErrorKind, Diagnosis, Event, NotResendable, Outcome, Reconnect, SalesforceAuthLayer, Session,
     grant::{Client, ClientCredentials, LoginHost, RefreshToken},
     store::MemoryStore,
-    token_endpoint::TokenResponse,
 };
-
-fn on(org: &Org, store: &Probe) -> Session {
-    org.builder().store(store.clone()).build().unwrap()
-}
-
-fn consent(org: &str) -> TokenResponse {
-    let body = json!({
-        "access_token": format!("{org}!consented"),
-        "refresh_token": "consented-refresh",
-        "instance_url": "https://acme.my.salesforce.com",
-        "id": format!("https://login.salesforce.com/id/{org}/005R0000000pgIj"),
-        "token_type": "Bearer",
-        "issued_at": "1779461039475",
-    });
-    TokenResponse::from_json(body.to_string().as_bytes()).unwrap()
-}
 
 #[tokio::test(start_paused = true)]
 async fn f019_a_rotated_token_is_claimed_and_committed_in_two_writes() {

@@ -4,28 +4,18 @@
 
 mod support;
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
-use serde_json::json;
-use support::{Org, Probe, Token, get};
+use support::{ORG, Org, Probe, Token, consent, get, on};
+use tokio::{sync::Semaphore, task::JoinHandle};
 use tower::{Layer, ServiceExt};
-use tower_salesforce_auth::{AuthErrorKind, SalesforceAuthLayer, Session, token_endpoint::TokenResponse};
-
-fn on(org: &Org, store: &Probe) -> Session {
-    org.builder().store(store.clone()).build().unwrap()
-}
-
-fn consent(org: &str) -> TokenResponse {
-    let body = json!({
-        "access_token": format!("{org}!consented"),
-        "refresh_token": "consented-refresh",
-        "instance_url": "https://acme.my.salesforce.com",
-        "id": format!("https://login.salesforce.com/id/{org}/005R0000000pgIj"),
-        "token_type": "Bearer",
-        "issued_at": "1779461039475",
-    });
-    TokenResponse::from_json(body.to_string().as_bytes()).unwrap()
-}
+use tower_salesforce_auth::{
+    AuthErrorKind, Diagnosis, SalesforceAuthLayer, Session, token_endpoint::TokenResponse,
+};
 
 /// Runs a refresh whose commit panics, so that its token set is left in memory alone.
 async fn leave_unstored(org: &Org, store: &Probe, session: &Session) {
@@ -75,7 +65,7 @@ async fn a_closed_session_can_be_reconnected_and_serves_the_new_consent() {
     let session = on(&org, &store);
     session.access_token().await.unwrap();
     session.close(Duration::from_secs(5)).await.unwrap();
-    session.reconnect(consent("00DR0000000KvIt")).await.unwrap();
+    session.reconnect(consent(ORG)).await.unwrap();
     assert!(session.access_token().await.unwrap().expose().ends_with("consented"));
 }
 
@@ -149,12 +139,173 @@ async fn f037_a_consent_that_comes_during_a_refresh_is_what_stays() {
     while org.token_requests() < 2 {
         tokio::task::yield_now().await;
     }
-    session.reconnect(consent("00DR0000000KvIt")).await.unwrap();
+    session.reconnect(consent(ORG)).await.unwrap();
     gate.add_permits(1);
     let token = refresh.await.unwrap().unwrap();
     assert!(token.expose().ends_with("consented"));
     assert!(store.record().await.contains("consented-refresh"));
     session.close(Duration::from_secs(1)).await.expect("nothing is left to store");
+}
+
+/// Begins `work`, which reads the record at once, and keeps what it has read from it. Later reads are not held.
+async fn holding_its_read<F>(store: &Probe, work: F) -> (JoinHandle<F::Output>, Arc<Semaphore>)
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let (gate, loads) = (store.hold_loads(), store.loads.load(Ordering::SeqCst));
+    let work = tokio::spawn(work);
+    while store.loads.load(Ordering::SeqCst) == loads {
+        tokio::task::yield_now().await;
+    }
+    store.hold_no_more_loads();
+    (work, gate)
+}
+
+#[tokio::test(start_paused = true)]
+async fn f037_a_flight_that_lands_after_a_consent_serves_nothing_older() {
+    let (org, store) = (Org::new(), Probe::default());
+    on(&org, &store).access_token().await.unwrap();
+    let session = on(&org, &store);
+    let first = {
+        let session = session.clone();
+        async move { session.access_token().await }
+    };
+    let (first, gate) = holding_its_read(&store, first).await;
+    session.reconnect(consent(ORG)).await.unwrap();
+    let mut events = session.events();
+    gate.add_permits(1);
+    // It had read the record of before.
+    let (waited, served) = (first.await.unwrap().unwrap(), session.access_token().await.unwrap());
+    assert!(waited.expose().ends_with("consented") && served.expose().ends_with("consented"));
+    assert_eq!(waited.generation(), served.generation());
+    assert!(store.record().await.contains("consented-refresh"));
+    assert_eq!(org.token_requests(), 1);
+    drop(session);
+    assert!(events.next().await.is_none(), "of what is not served nothing is told");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f037_what_a_flight_receives_after_a_consent_is_nothing_to_store_or_to_serve() {
+    let (org, store) = (Org::new(), Probe::default());
+    let session = on(&org, &store);
+    session.access_token().await.unwrap();
+    let gate = org.hold_tokens();
+    let refresh = tokio::spawn({
+        let session = session.clone();
+        async move { session.refresh().await }
+    });
+    while org.token_requests() < 2 {
+        tokio::task::yield_now().await;
+    }
+    session.reconnect(consent(ORG)).await.unwrap();
+    store.down.store(true, Ordering::SeqCst);
+    gate.add_permits(1);
+    // Released after a while, since the former connection's token set cannot be stored.
+    assert!(refresh.await.unwrap().unwrap().expose().ends_with("consented"));
+    assert!(session.access_token().await.unwrap().expose().ends_with("consented"));
+    session.close(Duration::from_secs(1)).await.expect("the consent is stored, and nothing else is to be");
+    store.down.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(store.record().await.contains("consented-refresh"));
+    assert!(session.access_token().await.unwrap().expose().ends_with("consented"));
+    assert_eq!((org.token_requests(), org.reused()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f037_a_failure_of_a_flight_that_a_consent_has_overtaken_is_no_failure() {
+    let (org, store) = (Org::new(), Probe::default());
+    let session = on(&org, &store);
+    session.access_token().await.unwrap();
+    let gate = org.hold_tokens();
+    org.script([Token::Answer(400, r#"{"error":"invalid_client"}"#)]);
+    let refresh = tokio::spawn({
+        let session = session.clone();
+        async move { session.refresh().await }
+    });
+    while org.token_requests() < 2 {
+        tokio::task::yield_now().await;
+    }
+    session.reconnect(consent(ORG)).await.unwrap();
+    let mut events = session.events();
+    gate.add_permits(1);
+    assert!(refresh.await.unwrap().unwrap().expose().ends_with("consented"));
+    drop(session);
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn f037_a_refusal_after_a_consent_does_not_wait_for_the_flight_of_before() {
+    let (org, store) = (Org::new(), Probe::default());
+    let session = on(&org, &store);
+    session.access_token().await.unwrap();
+    let refresh = {
+        let session = session.clone();
+        async move { session.refresh().await }
+    };
+    let (before, gate) = holding_its_read(&store, refresh).await;
+    session.reconnect(consent(ORG)).await.unwrap();
+    // The in-memory org knows nothing of that consent: it refuses its token, and what would refresh it.
+    let service = SalesforceAuthLayer::new(session.clone()).layer(org.api());
+    let response = service.oneshot(get("/r")).await.unwrap();
+    let error = Diagnosis::of(&response).unwrap().error().expect("a refresh of its own, which failed");
+    assert_eq!(error.kind(), AuthErrorKind::ReauthorisationRequired);
+    assert_eq!(org.token_requests(), 2);
+    gate.add_permits(1);
+    assert!(before.await.unwrap().unwrap().expose().ends_with("consented"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f037_a_record_that_vanished_is_not_restored_over_a_consent() {
+    let (org, store) = (Org::new(), Probe::default());
+    let session = on(&org, &store);
+    session.access_token().await.unwrap();
+    session.refresh().await.unwrap();
+    store.forget();
+    let refresh = {
+        let session = session.clone();
+        async move { session.refresh().await }
+    };
+    let (refresh, gate) = holding_its_read(&store, refresh).await;
+    // It does not say when it was issued, so that nothing but the version tells that it is newer.
+    let consent = TokenResponse::new(format!("{ORG}!consented"))
+        .with_refresh_token("consented-refresh")
+        .with_instance_url("https://acme.my.salesforce.com");
+    session.reconnect(consent).await.unwrap();
+    gate.add_permits(1);
+    assert!(refresh.await.unwrap().unwrap().expose().ends_with("consented"));
+    assert!(store.record().await.contains("consented-refresh"));
+    assert_eq!((org.token_requests(), org.reused()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f038_a_flight_that_lands_after_a_revocation_serves_nothing() {
+    let (org, store) = (Org::new(), Probe::default());
+    let (mine, theirs) = (on(&org, &store), on(&org, &store));
+    mine.access_token().await.unwrap();
+    theirs.refresh().await.unwrap();
+    theirs.refresh().await.unwrap();
+    let gate = org.hold_tokens();
+    let requests = org.token_requests();
+    let revocation = tokio::spawn({
+        let mine = mine.clone();
+        async move { mine.revoke().await }
+    });
+    while org.token_requests() == requests {
+        tokio::task::yield_now().await;
+    }
+    // The revocation is under way; this reads what the other process has stored, which is newer than what is served.
+    let refresh = {
+        let mine = mine.clone();
+        async move { mine.refresh().await }
+    };
+    let (refresh, read) = holding_its_read(&store, refresh).await;
+    org.answer_revocations();
+    gate.add_permits(1);
+    revocation.await.unwrap().unwrap();
+    read.add_permits(1);
+    assert_eq!(refresh.await.unwrap().unwrap_err().kind(), AuthErrorKind::Revoked);
+    assert_eq!(mine.access_token().await.unwrap_err().kind(), AuthErrorKind::Revoked);
+    assert_eq!(org.token_requests(), requests + 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,7 +327,7 @@ async fn i6_generations_grow_over_a_revocation_too() {
     let first = session.access_token().await.unwrap();
     org.answer_revocations();
     session.revoke().await.unwrap();
-    session.reconnect(consent("00DR0000000KvIt")).await.unwrap();
+    session.reconnect(consent(ORG)).await.unwrap();
     assert!(session.access_token().await.unwrap().generation() > first.generation());
 }
 
@@ -187,7 +338,7 @@ async fn a_new_consent_ends_the_pause_after_a_failure() {
     session.access_token().await.unwrap();
     org.script([Token::Answer(400, r#"{"error":"rate_limit_exceeded"}"#)]);
     assert!(session.refresh().await.is_err());
-    session.reconnect(consent("00DR0000000KvIt")).await.unwrap();
+    session.reconnect(consent(ORG)).await.unwrap();
     let service = SalesforceAuthLayer::new(session).layer(org.api());
     // The in-memory org knows nothing of that consent and refuses it.
     service.oneshot(get("/r")).await.unwrap();

@@ -4,9 +4,17 @@
 
 mod support;
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Wake, Waker},
+    time::Duration,
+};
 
-use support::{Org, Probe, Token, get};
+use support::{Org, Probe, Token, get, on};
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
 use tower_salesforce_auth::{
@@ -14,10 +22,7 @@ use tower_salesforce_auth::{
     grant::{Grant, LoginHost, RefreshToken},
     token_endpoint::{TokenEndpoint, TokenError, TokenResponse},
 };
-
-fn on(org: &Org, store: &Probe) -> Session {
-    org.builder().store(store.clone()).build().unwrap()
-}
+use tracing_subscriber::layer::SubscriberExt;
 
 #[tokio::test(start_paused = true)]
 async fn f029_a_refusal_while_the_last_token_is_not_stored_says_that_the_store_is_why() {
@@ -91,6 +96,91 @@ async fn a_delayed_commit_announces_its_refresh_once() {
     }
     assert_eq!(seen.len(), 2, "{seen:?}");
     assert!(seen[0].contains("stored yet") && seen[1].starts_with("refreshed"), "{seen:?}");
+}
+
+/// A subscriber that panics at each event of the crate, and counts them.
+struct Angry(Arc<AtomicUsize>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Angry {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        if event.metadata().target().starts_with("tower_salesforce_auth") {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            panic!("the subscriber has a bug");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f010_a_subscriber_that_panics_costs_nobody_a_refresh() {
+    let (org, store, told) = (Org::new(), Probe::default(), Arc::<AtomicUsize>::default());
+    let subscriber = tracing::Dispatch::new(tracing_subscriber::registry().with(Angry(Arc::clone(&told))));
+    // While there is only one, tracing asks the thread that first meets an event whether anybody wants it: another test.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+    let _guard = tracing::dispatcher::set_default(&subscriber);
+    let session = on(&org, &store);
+    session.access_token().await.unwrap();
+    org.script([Token::Answer(400, r#"{"error":"invalid_client"}"#)]);
+    assert_eq!(session.refresh().await.unwrap_err().kind(), AuthErrorKind::OperatorMustAct);
+
+    // Storing goes on after it was told of too.
+    let gate = org.hold_tokens();
+    let refresh = tokio::spawn({
+        let session = session.clone();
+        async move { session.refresh().await }
+    });
+    while org.token_requests() < 3 {
+        tokio::task::yield_now().await;
+    }
+    store.down.store(true, Ordering::SeqCst);
+    gate.add_permits(1);
+    assert!(refresh.await.unwrap().unwrap().expose().ends_with("token.2"));
+    store.down.store(false, Ordering::SeqCst);
+    session.close(Duration::from_secs(60)).await.unwrap();
+    assert!(store.record().await.contains("refresh.2"));
+    assert_eq!((org.token_requests(), org.reused()), (3, 0));
+    assert_eq!(told.load(Ordering::SeqCst), 4, "two refreshes, a failure, a commit that was delayed");
+}
+
+/// A listener's executor that panics when it is woken.
+struct Grumpy;
+
+impl Wake for Grumpy {
+    fn wake(self: Arc<Self>) {
+        panic!("the executor has a bug");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f010_a_listener_that_panics_takes_the_outcome_from_nobody() {
+    let (org, store) = (Org::new(), Probe::default());
+    let session = on(&org, &store);
+    session.access_token().await.unwrap();
+    let waker = Waker::from(Arc::new(Grumpy));
+    let mut events = session.events();
+    let mut next = Box::pin(events.next());
+    assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert!(session.refresh().await.unwrap().expose().ends_with("token.2"));
+    assert!(session.refresh().await.unwrap().expose().ends_with("token.3"));
+    drop(next);
+
+    // Released before it is stored, and then told of: that ends the flight, whose token set the next one stores.
+    let (mut events, gate) = (session.events(), org.hold_tokens());
+    let mut next = Box::pin(events.next());
+    assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let refresh = tokio::spawn({
+        let session = session.clone();
+        async move { session.refresh().await }
+    });
+    while org.token_requests() < 4 {
+        tokio::task::yield_now().await;
+    }
+    store.down.store(true, Ordering::SeqCst);
+    gate.add_permits(1);
+    assert!(refresh.await.unwrap().unwrap().expose().ends_with("token.4"));
+    store.down.store(false, Ordering::SeqCst);
+    session.close(Duration::from_secs(60)).await.unwrap();
+    assert!(store.record().await.contains("refresh.4"));
+    assert_eq!((org.token_requests(), org.reused()), (4, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,9 +9,12 @@
 //!                                         └──────┘
 //!                                           once: drop the answer, poll a clone ready
 //! ```
+//!
+//! Readiness may take its time: what is sent then has the newest token of the org that the request is for.
 
 mod outbound;
 mod refused;
+mod reserving;
 mod waiting;
 
 use std::{
@@ -126,7 +129,7 @@ where
                     Err(error) => break Err(error),
                 },
                 StateProj::Refused { refused } => match ready!(refused.poll(cx)) {
-                    Ok(Next::Sent(response, errand)) => State::Sent { response, errand: Some(errand) },
+                    Ok(Next::Sent((response, errand))) => State::Sent { response, errand },
                     Ok(Next::Answer(response)) => break Ok(response),
                     Err(error) => break Err(error),
                 },

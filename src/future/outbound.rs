@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{
-    HeaderMap, Request, Response,
+    HeaderMap, Request, Response, Uri,
     header::{AUTHORIZATION, HOST},
     request::Parts,
 };
@@ -78,6 +78,19 @@ impl<S, B, K> Outbound<S, B, K> {
         };
         Ok(Self { request: Request::from_parts(head, body), errand })
     }
+
+    /// Takes the org's newest token, if another was published since this one was taken. `given` is the URI as the
+    /// caller gave it; where it cannot be aimed anew, and where the session is another org's by now, the request keeps
+    /// what it has.
+    pub(crate) fn renew(&mut self, given: &Uri) {
+        let Some(errand) = &mut self.errand else { return };
+        let session = &errand.shared.session;
+        if let Some(live) = session.successor(&errand.live)
+            && address_anew(&mut self.request, given, session, &live).is_ok()
+        {
+            errand.live = live;
+        }
+    }
 }
 
 enum Addressed {
@@ -114,12 +127,24 @@ pub(crate) fn again(
     session: &Session,
     live: &Live,
 ) -> Result<Request<()>, BoxError> {
-    let form = Form::of(request.method(), request.uri())?;
-    let aim = form.aim(request.uri(), live, |uri| session.allows_origin(uri))?;
-    aim.direct(request.uri_mut(), live)?;
-    let (mut head, ()) = request.into_parts();
-    authorize(&mut head.headers, head.uri.path(), live)?;
-    Ok(Request::from_parts(head, ()))
+    let given = request.uri().clone();
+    address_anew(&mut request, &given, session, live)?;
+    Ok(request)
+}
+
+/// Aims `request` from the `given` URI at where the org is now, with the token of `live`. Changes nothing on an error.
+fn address_anew<B>(
+    request: &mut Request<B>,
+    given: &Uri,
+    session: &Session,
+    live: &Live,
+) -> Result<(), BoxError> {
+    let mut uri = given.clone();
+    let aim = Form::of(request.method(), &uri)?.aim(&uri, live, |uri| session.allows_origin(uri))?;
+    aim.direct(&mut uri, live)?;
+    authorize(request.headers_mut(), uri.path(), live)?;
+    *request.uri_mut() = uri;
+    Ok(())
 }
 
 /// Whether the caller says by itself who it is, in either of the headers that Salesforce takes a session from: a second
@@ -129,7 +154,7 @@ fn brings_credentials(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| *name == AUTHORIZATION || *name == X_SFDC_SESSION)
 }
 
-/// Adds the token, in the header that `path` takes it from.
+/// Adds the token in the header that `path` takes it from, or puts it in the place of an older one.
 fn authorize(headers: &mut HeaderMap, path: &str, live: &Live) -> Result<(), BoxError> {
     let (name, value) = live.credential(path);
     debug_assert!(value.is_sensitive(), "S07");

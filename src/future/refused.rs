@@ -7,11 +7,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response, response::Parts};
+use http::{Request, Response, Uri, response::Parts};
 use http_body::Body;
 use tower_service::Service;
 
-use super::outbound::{Attempt, Copy, Errand, again};
+use super::{
+    outbound::{Attempt, Copy, Errand, Outbound, again},
+    reserving::{Reserving, Sent},
+};
 use crate::{
     BoxError, NotResendable,
     diagnosis::{self, Diagnosis},
@@ -30,7 +33,7 @@ pub(crate) struct Refused<S, B, K, Rs: Body> {
 enum Stage<S, B, K, Rs: Body> {
     Looking(Peek<Rs>, Option<Parts>),
     Recovering(Recover, Held<K, Rs>),
-    Readying(S, Request<B>, Arc<Live>),
+    Readying(Reserving<S, B, K>),
     Done,
 }
 
@@ -45,7 +48,7 @@ struct Held<K, Rs: Body> {
 /// How it goes on for the request.
 pub(crate) enum Next<S, F, K, Rs: Body> {
     /// It was sent once more.
-    Sent(F, Errand<S, K>),
+    Sent(Sent<F, S, K>),
     /// The caller gets this.
     Answer(Response<PeekBody<Rs>>),
 }
@@ -77,7 +80,7 @@ where
         loop {
             let turn = match &mut self.stage {
                 Stage::Looking(peek, head) => {
-                    let (seen, body) = ready!(peek.poll(cx));
+                    let (seen, body) = ready!(peek.poll(cx, self.errand.shared.session.runtime()));
                     let Some(head) = head.take() else { return Poll::Pending };
                     self.read(Response::from_parts(head, body), &seen)
                 }
@@ -88,15 +91,12 @@ where
                     };
                     self.heed(advice, held)
                 }
-                Stage::Readying(service, ..) => {
-                    ready!(service.poll_ready(cx)).map_err(Into::into)?;
-                    let Stage::Readying(mut service, request, live) =
-                        mem::replace(&mut self.stage, Stage::Done)
-                    else {
+                Stage::Readying(reserving) => {
+                    ready!(reserving.poll_ready(cx))?;
+                    let Stage::Readying(reserving) = mem::replace(&mut self.stage, Stage::Done) else {
                         return Poll::Pending;
                     };
-                    let errand = self.errand.last(live);
-                    return Poll::Ready(Ok(Next::Sent(service.call(request), errand)));
+                    return Poll::Ready(Ok(Next::Sent(reserving.send())));
                 }
                 Stage::Done => return Poll::Pending,
             };
@@ -146,10 +146,13 @@ where
         let diagnosis = match advice {
             Recovery::HandBack(diagnosis) => diagnosis,
             Recovery::Resend(live) => match copy.and_then(|copy| resend(copy, &shared.session, &live)) {
-                Ok(request) => {
-                    // Not before: until now it might have had to go to the caller.
+                Ok((request, given)) => {
+                    // Not before: until now it might have had to go to the caller. Not later: what it holds of a limit
+                    // or a connection may be what the second send needs.
                     drop(answer);
-                    return ControlFlow::Continue(Stage::Readying(shared.fresh(), request, live));
+                    let outbound = Outbound { request, errand: Some(self.errand.last(live)) };
+                    let reserving = Reserving::new(shared.fresh(), outbound, given);
+                    return ControlFlow::Continue(Stage::Readying(reserving));
                 }
                 Err(reason) => Diagnosis {
                     refusal: Some(refusal),
@@ -163,14 +166,15 @@ where
     }
 }
 
-/// The request of the second send, if the body is still whole and the target still ours.
+/// The request of the second send and the URI that it was given, if the body is still whole and the target still ours.
 fn resend<K: Kept>(
     copy: (Request<()>, K),
     session: &Session,
     live: &Live,
-) -> Result<Request<K::Body>, NotResendable> {
+) -> Result<(Request<K::Body>, Uri), NotResendable> {
     let (head, body) = copy;
+    let given = head.uri().clone();
     let head = again(head, session, live).map_err(|_| NotResendable::Head)?;
     let body = body.into_body()?;
-    Ok(head.map(|()| body))
+    Ok((head.map(|()| body), given))
 }

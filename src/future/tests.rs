@@ -26,6 +26,7 @@ const OLD: &str = "old.my.salesforce.com";
 const NEW: &str = "new.my.salesforce.com";
 const OLD_TOKEN: &str = "00D!old";
 const NEW_TOKEN: &str = "00D!new";
+const THIRD_TOKEN: &str = "00D!third";
 
 fn request(uri: &str) -> Request<Full<Bytes>> {
     Request::get(uri).body(Full::default()).unwrap()

@@ -8,7 +8,10 @@ use std::{
 use http::Request;
 use tower_service::Service;
 
-use super::outbound::{Errand, Outbound};
+use super::{
+    outbound::Outbound,
+    reserving::{Reserving, Sent},
+};
 use crate::{
     BoxError,
     request::{Form, replay::Replay},
@@ -31,11 +34,7 @@ struct Unsent<R, B> {
     request: Request<B>,
 }
 
-/// A request that has its token, and the service that is polled ready for it.
-type Reserving<S, B, K> = (S, Outbound<S, B, K>);
-
-/// A send that has begun.
-type Sent<S, B, K> = Result<(<S as Service<Request<B>>>::Future, Option<Errand<S, K>>), BoxError>;
+type Outcome<S, B, K> = Result<Sent<<S as Service<Request<B>>>::Future, S, K>, BoxError>;
 
 impl<S, R: Replay<B>, B> Waiting<S, R, B> {
     pub(crate) fn new(shared: Arc<Shared<S>>, replay: R, form: Form, request: Request<B>) -> Self {
@@ -43,7 +42,7 @@ impl<S, R: Replay<B>, B> Waiting<S, R, B> {
     }
 
     /// Resolves once the inner service has the request. Pending for ever afterwards.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Sent<S, R::Body, R::Kept>>
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<S, R::Body, R::Kept>>
     where
         S: Service<Request<R::Body>> + Clone,
         S::Error: Into<BoxError>,
@@ -54,16 +53,16 @@ impl<S, R: Replay<B>, B> Waiting<S, R, B> {
             let acquire = acquire.get_or_insert_with(|| shared.session.acquire());
             let live = ready!(acquire.as_mut().poll(cx))?;
             if let Some(Unsent { replay, form, request }) = unsent.take() {
-                *reserving = Some((shared.fresh(), Outbound::new(shared, live, &replay, form, request)?));
+                let given = request.uri().clone();
+                let outbound = Outbound::new(shared, live, &replay, form, request)?;
+                *reserving = Some(Reserving::new(shared.fresh(), outbound, given));
             }
         }
-        if let Some((service, _)) = reserving {
-            ready!(service.poll_ready(cx)).map_err(Into::into)?;
+        if let Some(reserving) = reserving {
+            ready!(reserving.poll_ready(cx))?;
         }
         match reserving.take() {
-            Some((mut service, Outbound { request, errand })) => {
-                Poll::Ready(Ok((service.call(request), errand)))
-            }
+            Some(reserving) => Poll::Ready(Ok(reserving.send())),
             None => Poll::Pending,
         }
     }

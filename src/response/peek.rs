@@ -1,7 +1,6 @@
 //! A bounded look at the beginning of a body.
 
 use std::{
-    future::Future,
     io::IoSlice,
     pin::Pin,
     task::{Context, Poll},
@@ -10,10 +9,10 @@ use std::{
 
 use bytes::Buf;
 use http_body::Body;
-use tokio::time::Sleep;
+use tokio::runtime::Handle;
 
 use super::body::{PeekBody, Peeked};
-use crate::refusal::PEEK_BYTES;
+use crate::{clock::Timer, refusal::PEEK_BYTES};
 
 /// How long a look may take in all (F139). A refusal is a hundred bytes that come with the head or right behind it;
 /// whatever takes longer is not worth the caller's time.
@@ -31,7 +30,7 @@ pub(crate) struct Peek<B: Body> {
     body: Option<Pin<Box<Peeked<B>>>>,
     seen: Vec<u8>,
     /// Set when the body first keeps us waiting.
-    deadline: Option<Pin<Box<Sleep>>>,
+    deadline: Option<Timer>,
 }
 
 impl<B: Body> Peek<B> {
@@ -40,18 +39,25 @@ impl<B: Body> Peek<B> {
     }
 
     /// Resolves with the bytes at the beginning, and the body with nothing missing. Pending for ever afterwards.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Vec<u8>, PeekBody<B>)> {
+    ///
+    /// Outside of tokio the clock is that of `runtime`. Without any the look ends where the body keeps us waiting.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        runtime: Option<&Handle>,
+    ) -> Poll<(Vec<u8>, PeekBody<B>)> {
         let Some(body) = &mut self.body else { return Poll::Pending };
         loop {
             match body.as_mut().poll_look(cx) {
                 Poll::Ready(Some(())) => {}
                 Poll::Ready(None) => break,
                 Poll::Pending => {
-                    let deadline =
-                        self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(PEEK_TIME)));
-                    match deadline.as_mut().poll(cx) {
-                        Poll::Ready(()) => break,
-                        Poll::Pending => return Poll::Pending,
+                    if self.deadline.is_none() {
+                        self.deadline = Timer::start(PEEK_TIME, runtime);
+                    }
+                    match self.deadline.as_mut().map(|deadline| deadline.poll_over(cx)) {
+                        Some(Poll::Pending) => return Poll::Pending,
+                        Some(Poll::Ready(())) | None => break,
                     }
                 }
             }

@@ -78,7 +78,8 @@ impl SessionBuilder {
     }
 
     /// Runs refreshes on this runtime. Without it they run on the runtime of the caller that starts them, which is
-    /// wrong for an application that shuts one of several runtimes down.
+    /// wrong for an application that shuts one of several runtimes down. Callers outside of any runtime need it. It must
+    /// have its timers enabled.
     #[must_use]
     pub fn runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);

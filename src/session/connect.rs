@@ -54,7 +54,8 @@ impl From<TokenResponse> for Reconnect {
 
 impl Session {
     /// Installs a fresh consent: the tokens of a [`TokenResponse`] are stored, then served. This is how a connection
-    /// that needs re-authorisation is brought back, and how a first one can be begun.
+    /// that needs re-authorisation is brought back, and how a first one can be begun. A refresh under way changes nothing
+    /// any more; whoever waits for it gets the new token.
     ///
     /// # Errors
     ///
@@ -67,7 +68,23 @@ impl Session {
     ///
     /// When the future is dropped the consent may or may not be stored. Calling again with it is safe.
     pub async fn reconnect(&self, consent: impl Into<Reconnect>) -> Result<(), AuthError> {
-        let Reconnect { response, accept_new_org } = consent.into();
+        self.0.inside(self.store_consent(consent.into())).await
+    }
+
+    /// Revokes the connection at Salesforce, then marks its record, so that no process brings it back. A refresh under
+    /// way, here or in another process, is waited for up to 20 s, so that it is its refresh token that is revoked. Only
+    /// [`reconnect`](Self::reconnect) or a newly configured refresh token begins anew.
+    ///
+    /// # Errors
+    ///
+    /// When Salesforce or the store cannot be reached; calling again is safe. A token that Salesforce does not know any
+    /// more counts as revoked.
+    pub async fn revoke(&self) -> Result<(), AuthError> {
+        self.0.inside(self.revoke_newest()).await
+    }
+
+    async fn store_consent(&self, consent: Reconnect) -> Result<(), AuthError> {
+        let Reconnect { response, accept_new_org } = consent;
         let shared = &self.0;
         response.check().map_err(|error| {
             AuthError::new(AuthErrorKind::TokenAnswerRejected, "the consent cannot be used")
@@ -95,7 +112,11 @@ impl Session {
                 );
                 // Whatever was configured before this consent is spent or superseded.
                 shared.seed.iter().chain(response.refresh_token()).for_each(|token| seeds.remember(token));
-                let version = current.map_or(0, |record| record.lineage.version).saturating_add(1);
+                // Beyond what this process holds as well: a refresh under way must not take that for newer, and store
+                // it over the consent.
+                let known = shared.state().known.as_ref().map_or(0, |record| record.lineage.version);
+                let version =
+                    current.map_or(known, |record| record.lineage.version.max(known)).saturating_add(1);
                 let first = Record {
                     lineage: Lineage { version: version - 1, id: entropy.nonce() },
                     binding,
@@ -112,15 +133,7 @@ impl Session {
         shared.install(stored).map(drop)
     }
 
-    /// Revokes the connection at Salesforce, then marks its record, so that no process brings it back. A refresh under
-    /// way, here or in another process, is waited for up to 20 s, so that it is its refresh token that is revoked. Only
-    /// [`reconnect`](Self::reconnect) or a newly configured refresh token begins anew.
-    ///
-    /// # Errors
-    ///
-    /// When Salesforce or the store cannot be reached; calling again is safe. A token that Salesforce does not know any
-    /// more counts as revoked.
-    pub async fn revoke(&self) -> Result<(), AuthError> {
+    async fn revoke_newest(&self) -> Result<(), AuthError> {
         let shared = &self.0;
         let seat = shared.state().flight.clone();
         if let Some(mut seat) = seat {
@@ -152,10 +165,7 @@ impl Session {
             };
             // A conflict may have brought another refresh token, which must be revoked as well.
             if self.write(&mut seen, &tombstone).await? {
-                let mut state = shared.state();
-                state.known = Some(tombstone);
-                state.dirty = false;
-                shared.withdraw(&mut state);
+                shared.bury(tombstone);
                 return Ok(());
             }
         }

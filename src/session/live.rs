@@ -104,6 +104,12 @@ impl Live {
         }
     }
 
+    /// Whether `now` is another org's: the connection was given away meanwhile (`Reconnect::accept_new_org`). A path
+    /// alone would lead there, with a record or a deletion that was meant for the former one.
+    pub(crate) fn is_other_org(&self, now: &Self) -> bool {
+        matches!((self.tokens.org(), now.tokens.org()), (Some(before), Some(now)) if before != now)
+    }
+
     /// The same token set on memory of its own: a header value and an authority are reference-counted bytes, and
     /// cores that count the same bytes slow each other down.
     pub(crate) fn own_copy(&self) -> Self {

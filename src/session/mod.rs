@@ -3,6 +3,7 @@
 mod builder;
 mod connect;
 mod cool_down;
+mod landing;
 mod live;
 mod recover;
 mod state;
@@ -10,6 +11,7 @@ mod state;
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::Uri;
+use tokio::runtime::Handle;
 
 use self::state::{Outcome, Shared};
 pub use self::{
@@ -84,6 +86,10 @@ impl Session {
     /// [`AuthErrorKind::WaitBudgetExceeded`] when the refresh is not done in time, [`AuthErrorKind::StoreUnavailable`]
     /// when a token set could not be stored: a rotated refresh token is then lost with the process.
     pub async fn close(&self, deadline: Duration) -> Result<(), AuthError> {
+        self.0.inside(self.land_and_flush(deadline)).await
+    }
+
+    async fn land_and_flush(&self, deadline: Duration) -> Result<(), AuthError> {
         let seat = {
             let mut state = self.0.state();
             state.closed = true;
@@ -175,6 +181,19 @@ impl Session {
     /// The current token set.
     pub(crate) fn live(&self) -> Option<Arc<Live>> {
         self.0.state().live.clone()
+    }
+
+    /// The runtime that the application gave, if it gave one.
+    pub(crate) fn runtime(&self) -> Option<&Handle> {
+        self.0.runtime.as_ref()
+    }
+
+    /// What replaced `live` and is the same org's: one acquire load where nothing did.
+    pub(crate) fn successor(&self, live: &Live) -> Option<Arc<Live>> {
+        if self.generation() == live.generation.0 {
+            return None;
+        }
+        self.live().filter(|newest| newest.generation > live.generation && !live.is_other_org(newest))
     }
 
     /// Whether absolute URIs at this origin get the token without being rewritten.

@@ -1,13 +1,19 @@
 //! What follows a refusal.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use super::{
     live::Live,
-    state::{Outcome, Seat, Shared, State},
+    state::{Outcome, Seat, Shared, State, shutting_down},
 };
 use crate::{
-    clock,
+    clock::{self, Timer},
     diagnosis::{self, Diagnosis, NotResendable},
     error::{AuthError, AuthErrorKind},
     refresh::backoff::Entropy,
@@ -53,7 +59,7 @@ impl Shared {
         };
         match outcome {
             Ok(live) if live.generation > refused.live.generation => match refused.resendable {
-                _ if is_other_org(&refused.live, &live) => {
+                _ if refused.live.is_other_org(&live) => {
                     refused.hand_back(diagnosis::Outcome::NotResendable(NotResendable::OtherOrg))
                 }
                 Ok(()) => Recovery::Resend(live),
@@ -101,16 +107,24 @@ impl Shared {
 
     /// Waits for a flight, at most as long as the wait budget. Dropping the future gives the seat up and nothing else.
     pub(super) async fn seated(&self, mut seat: Seat) -> Outcome {
+        let Some(mut budget) = Timer::start(self.wait_budget, self.runtime.as_ref()) else {
+            return Err(shutting_down("to wait for a refresh needs a tokio runtime with timers"));
+        };
         let wait = async {
             match seat.wait_for(Option::is_some).await {
                 Ok(outcome) => outcome.clone(),
                 Err(_) => None,
             }
         };
-        match tokio::time::timeout(self.wait_budget, wait).await {
-            Ok(Some(outcome)) => outcome,
-            Ok(None) => Err(super::state::shutting_down("the refresh was abandoned")),
-            Err(_) => {
+        let mut wait = pin!(wait);
+        let first = poll_fn(|cx| match wait.as_mut().poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending => budget.poll_over(cx).map(|()| None),
+        });
+        match first.await {
+            Some(Some(outcome)) => outcome,
+            Some(None) => Err(shutting_down("the refresh was abandoned")),
+            None => {
                 let message = format!(
                     "the refresh is not done after {} s; it goes on without this caller",
                     self.wait_budget.as_secs_f32()
@@ -151,9 +165,10 @@ impl Shared {
                 Some(diagnosis(refusal, live, diagnosis::Outcome::RefusedOtherwise))
             }
             Some(refusal) => {
-                let newest = state.live.as_ref().is_none_or(|newest| newest.generation == live.generation);
                 // Many resends report one refresh: the first counts.
-                if newest && state.refused_again.replace(live.generation) != Some(live.generation) {
+                if state.is_newest(live)
+                    && state.refused_again.replace(live.generation) != Some(live.generation)
+                {
                     cool_down(&mut state);
                 }
                 Some(diagnosis(refusal, live, diagnosis::Outcome::RefusedAgain))
@@ -165,8 +180,9 @@ impl Shared {
 /// Notes that a resend's token was accepted: the refresh helped.
 fn let_in(state: &mut State, live: &Live) {
     live.accept();
-    // Where the same token is refused to another request, the next refresh would not help that one either.
-    if state.refused_again != Some(live.generation) {
+    // An older token says nothing of the refreshes since. Where the same token is refused to another request, the next
+    // refresh would not help that one either.
+    if state.is_newest(live) && state.refused_again != Some(live.generation) {
         state.cool_down.end();
     }
 }
@@ -179,12 +195,6 @@ impl Refused {
 
 fn diagnosis(refusal: Refusal, live: &Live, outcome: diagnosis::Outcome) -> Diagnosis {
     Diagnosis { refusal: Some(refusal), generation: Some(live.generation), outcome }
-}
-
-/// Whether the connection was given to another org meanwhile (`Reconnect::accept_new_org`). A path alone would lead
-/// there, with a record or a deletion that was meant for the former one.
-fn is_other_org(before: &Live, now: &Live) -> bool {
-    matches!((before.tokens.org(), now.tokens.org()), (Some(before), Some(now)) if before != now)
 }
 
 /// Whether a new token could change the answer at all.

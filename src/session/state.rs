@@ -1,17 +1,21 @@
-//! What all handles of a session share, and how a flight starts and lands.
+//! What all handles of a session share, and how a flight starts.
 
 use std::{
     fmt,
+    future::{Future, poll_fn},
+    mem,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
 use tokio::{runtime::Handle, sync::watch};
 
-use super::{cool_down::CoolDown, live::Live};
+use super::{cool_down::CoolDown, landing::Landing, live::Live};
 use crate::{
     clock::{self, Instant},
     error::{AuthError, AuthErrorKind},
@@ -19,8 +23,8 @@ use crate::{
     instance_url::InstanceUrl,
     refresh::{
         backoff::Entropy,
-        decide::{Failure, Fresh, Terms, Watch},
-        flight::{Crew, Landed, Witness},
+        decide::{Terms, Watch},
+        flight::Crew,
         record::Record,
     },
     token::{Generation, Lineage},
@@ -58,6 +62,9 @@ pub(super) struct State {
     pub(super) known: Option<Record>,
     /// Whether `known` is not in the store yet.
     pub(super) dirty: bool,
+    /// How often a person decided: connected again, or revoked. A flight of an earlier epoch changes nothing here.
+    pub(super) epoch: u64,
+    /// The flight under way, of this epoch.
     pub(super) flight: Option<Seat>,
     /// Whether there is reason to doubt that the flight under way will help.
     pub(super) doubtful: bool,
@@ -66,17 +73,17 @@ pub(super) struct State {
     pub(super) refused_again: Option<Generation>,
     pub(super) closed: bool,
     /// What is to be announced once the lock is free.
-    outbox: Vec<Event>,
+    pub(super) outbox: Vec<Event>,
     /// The largest generation ever published: generations never go backwards, also over a time without a token.
-    last_generation: u64,
-    failures: u32,
+    pub(super) last_generation: u64,
+    pub(super) failures: u32,
     /// Whether a person was asked to connect again.
-    asked_for_person: bool,
-    last_failure: Option<(AuthError, Instant)>,
-    watch: Option<Watch>,
-    own_not_before: Option<u64>,
-    idle_claim: Option<u128>,
-    seed_ignored: bool,
+    pub(super) asked_for_person: bool,
+    pub(super) last_failure: Option<(AuthError, Instant)>,
+    pub(super) watch: Option<Watch>,
+    pub(super) own_not_before: Option<u64>,
+    pub(super) idle_claim: Option<u128>,
+    pub(super) seed_ignored: bool,
 }
 
 impl Shared {
@@ -110,6 +117,25 @@ impl Shared {
 
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// Does `work` where its timers and the store find a runtime, whoever polls it: in the caller's or, outside of any,
+    /// in the one that the application gave.
+    pub(super) async fn inside<T>(
+        &self,
+        work: impl Future<Output = Result<T, AuthError>>,
+    ) -> Result<T, AuthError> {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            // Entered at each poll: what was entered must be left on the same thread.
+            let _inside = match (Handle::try_current(), &self.runtime) {
+                (Ok(_), _) => None,
+                (Err(_), Some(runtime)) => Some(runtime.enter()),
+                (Err(_), None) => return Poll::Ready(Err(shutting_down("this needs a tokio runtime"))),
+            };
+            work.as_mut().poll(cx)
+        })
+        .await
     }
 
     /// Books a place in the flight that is under way, or in a new one. With `force` a pause after an earlier failure is
@@ -167,7 +193,7 @@ impl Shared {
         let (sender, seat) = watch::channel(None);
         state.flight = Some(seat.clone());
         state.doubtful = false;
-        let landing = Landing { shared: Arc::clone(self), sender: Some(sender) };
+        let landing = Landing::new(Arc::clone(self), sender, state.epoch);
         Ok(Boarding { seat, departure: Some(Departure { runtime, landing, terms }) })
     }
 
@@ -180,7 +206,7 @@ impl Shared {
     }
 
     /// Serves `record` from now on. The generation moves only if a request would look different.
-    fn publish(&self, state: &mut State, record: Record) -> Outcome {
+    pub(super) fn publish(&self, state: &mut State, record: Record) -> Outcome {
         let Some(tokens) = record.tokens.clone() else {
             let message = "the last token answer was refused; there is nothing to serve";
             return Err(AuthError::new(AuthErrorKind::TokenAnswerRejected, message));
@@ -222,87 +248,53 @@ impl Shared {
         self.generation.store(0, Ordering::Release);
     }
 
-    /// Installs a record that came from outside a flight and is stored.
+    /// Serves a consent that is stored.
     pub(super) fn install(&self, record: Record) -> Outcome {
         let mut state = self.state();
-        state.dirty = false;
+        state.begin_epoch();
         state.succeed();
         state.cool_down.end();
         let outcome = self.publish(&mut state, record);
-        self.announce(state);
+        let news = mem::take(&mut state.outbox);
+        drop(state);
+        self.announce(news);
         outcome
     }
 
-    /// Serves what a flight brought: its own, or another process's.
-    fn arrive(&self, state: &mut State, record: Record, own: bool) -> Outcome {
-        let before = state.last_generation;
-        let live = self.publish(state, record)?;
-        if live.generation.0 > before {
-            let generation = live.generation;
-            state.outbox.push(if own {
-                Event::Refreshed { generation }
-            } else {
-                Event::Adopted { generation }
-            });
-        }
-        if std::mem::take(&mut state.doubtful) {
-            // Now and not when the refresh began: one that fails has its own pause.
-            state.cool_down.begin(clock::now(), &mut Entropy::from_system());
-        }
-        Ok(live)
+    /// Serves nothing from now on: the connection is revoked, and `tombstone` is stored.
+    pub(super) fn bury(&self, tombstone: Record) {
+        let mut state = self.state();
+        state.begin_epoch();
+        state.known = Some(tombstone);
+        self.withdraw(&mut state);
     }
 
-    fn landed_fresh(&self, state: &mut State, fresh: Fresh) -> Outcome {
-        let live = self.arrive(state, fresh.record, fresh.own)?;
-        state.succeed();
-        Ok(live)
-    }
-
-    /// Unlocks, then tells what happened: listeners and subscribers are others' code (F010).
-    fn announce(&self, mut state: MutexGuard<'_, State>) {
-        let outbox = std::mem::take(&mut state.outbox);
-        drop(state);
-        outbox.into_iter().for_each(|event| self.announcer.announce(event));
-    }
-
-    fn landed_short(
-        &self,
-        state: &mut State,
-        failure: Failure,
-        source: Option<crate::BoxError>,
-    ) -> AuthError {
-        if let Some(record) = failure.record {
-            state.known = Some(record);
-        }
-        let retry_after = failure.kind.is_transient().then_some(failure.pause);
-        let mut error = AuthError::new(failure.kind, failure.message).with_retry_after(retry_after);
-        if let Some(source) = source {
-            error = error.with_source(source);
-        }
-        let error = error.diagnosed(state.live.as_ref().map(|live| live.generation));
-        if failure.kind == AuthErrorKind::Revoked {
-            self.withdraw(state);
-        }
-        state.failures = state.failures.saturating_add(1);
-        state.last_failure = Some((error.clone(), clock::now() + failure.pause));
-        match failure.kind {
-            AuthErrorKind::ReauthorisationRequired | AuthErrorKind::Revoked => {
-                if !std::mem::replace(&mut state.asked_for_person, true) {
-                    state.outbox.push(Event::ReauthorisationRequired(error.clone()));
-                }
-            }
-            _ => state.outbox.push(Event::RefreshFailed(error.clone())),
-        }
-        error
+    /// Tells what happened. To be called with no lock held: listeners and subscribers are others' code (F010).
+    pub(super) fn announce(&self, news: Vec<Event>) {
+        news.into_iter().for_each(|event| self.announcer.announce(event));
     }
 }
 
 impl State {
-    fn succeed(&mut self) {
+    /// Notes that a failure is over.
+    pub(super) fn succeed(&mut self) {
         self.failures = 0;
         self.last_failure = None;
         self.asked_for_person = false;
         self.watch = None;
+    }
+
+    /// Whether no newer token than `live` is served.
+    pub(super) fn is_newest(&self, live: &Live) -> bool {
+        self.live.as_ref().is_none_or(|newest| newest.generation == live.generation)
+    }
+
+    /// Lets go of a flight under way: it knows nothing of what is stored now. Whoever waits for it is answered when it
+    /// lands; whoever comes later need not wait for it.
+    fn begin_epoch(&mut self) {
+        self.epoch += 1;
+        self.flight = None;
+        self.dirty = false;
     }
 }
 
@@ -334,78 +326,14 @@ impl Boarding {
     pub(super) fn depart(self, state: MutexGuard<'_, State>) -> Seat {
         drop(state);
         if let Some(Departure { runtime, landing, terms }) = self.departure {
-            let id = landing.shared.identity();
+            let id = landing.shared().identity();
             // Dropping the join handle detaches the task: no caller can cancel it (F001, F003).
             drop(runtime.spawn(FLYING.scope(id, async move {
-                let landed = landing.shared.crew.fly(terms, &landing).await;
+                let landed = landing.shared().crew.fly(terms, &landing).await;
                 landing.land(landed);
             })));
         }
         self.seat
-    }
-}
-
-/// Brings a flight down, whatever happens to its task.
-struct Landing {
-    shared: Arc<Shared>,
-    sender: Option<watch::Sender<Option<Outcome>>>,
-}
-
-impl Landing {
-    fn land(mut self, landed: Landed) {
-        let Landed { finish, source } = landed;
-        let mut state = self.shared.state();
-        state.watch = finish.watch;
-        state.own_not_before = finish.own_not_before;
-        state.idle_claim = finish.idle_claim;
-        state.dirty = finish.dirty;
-        if finish.seed_ignored && !state.seed_ignored {
-            state.seed_ignored = true;
-            state.outbox.push(Event::SeedIgnored);
-        }
-        let outcome = match finish.result {
-            Ok(fresh) => self.shared.landed_fresh(&mut state, fresh),
-            Err(failure) => Err(self.shared.landed_short(&mut state, failure, source)),
-        };
-        state.flight = None;
-        self.shared.announce(state);
-        if let Some(sender) = self.sender.take() {
-            sender.send_replace(Some(outcome));
-        }
-    }
-}
-
-impl Witness for Landing {
-    fn hold(&self, record: Record) {
-        let mut state = self.shared.state();
-        state.known = Some(record);
-        state.dirty = true;
-    }
-
-    fn release(&self) {
-        let mut state = self.shared.state();
-        let Some(record) = state.known.clone() else { return };
-        state.outbox.push(Event::CommitDelayed);
-        let outcome = self.shared.arrive(&mut state, record, true);
-        self.shared.announce(state);
-        if let Some(sender) = &self.sender {
-            sender.send_replace(Some(outcome));
-        }
-    }
-}
-
-impl Drop for Landing {
-    /// Reached with a sender only if the task ended early: it panicked, or its runtime is shutting down (F008, F012).
-    fn drop(&mut self) {
-        let Some(sender) = self.sender.take() else { return };
-        let error = if std::thread::panicking() {
-            let message = "the refresh panicked; a grant, a store or a transport has a bug";
-            AuthError::new(AuthErrorKind::RefreshPanicked, message)
-        } else {
-            shutting_down("the runtime is shutting down")
-        };
-        self.shared.state().flight = None;
-        sender.send_replace(Some(Err(error)));
     }
 }
 

@@ -27,12 +27,21 @@ pub struct TokenResponse {
 /// The longest token that is believed: Salesforce's opaque ones have some 110 bytes, its JWTs some 2,000 (F109).
 const TOKEN_BYTES: usize = 8 * 1024;
 
+/// The longest list of scopes that is kept: all that Salesforce defines fill a few hundred bytes. The scopes are stored
+/// with the tokens, and an answer may have 64 KiB, as much as a whole record: one that does not fit could be stored
+/// never, and with it the refresh token that has just been issued.
+const SCOPE_BYTES: usize = 4 * 1024;
+
 /// Whether `text` can be a token: 1 to 8,192 visible ASCII characters.
 ///
 /// The check is this crate's own, because header values take more (blanks, tabs, an empty text, F109) and RFC 6750's
 /// `b64token` takes less: Salesforce's access tokens hold a `!`.
 pub(crate) fn is_token(text: &str) -> bool {
     (1..=TOKEN_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn fits(scope: &str) -> bool {
+    scope.len() <= SCOPE_BYTES
 }
 
 impl TokenResponse {
@@ -96,10 +105,10 @@ impl TokenResponse {
         self
     }
 
-    /// Adds the scopes, separated by blanks.
+    /// Adds the scopes, separated by blanks. More than 4 KiB of them count as absent.
     #[must_use]
     pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
-        self.scope = Some(scope.into());
+        self.scope = Some(scope.into()).filter(|scope| fits(scope));
         self
     }
 
@@ -188,7 +197,7 @@ impl TokenResponse {
                         instance_url: read.instance_url,
                         id: read.id,
                         issued_at: read.issued_at,
-                        scope: read.scope,
+                        scope: read.scope.filter(|scope| fits(scope)),
                         expires_in: read.expires_in,
                     };
                     response.check()?;

@@ -27,6 +27,7 @@ use tower_salesforce_auth::{
     BoxError, Session, SessionBuilder,
     grant::{Client, LoginHost, RefreshToken},
     store::MemoryStore,
+    token_endpoint::TokenResponse,
 };
 
 pub use self::probe::Probe;
@@ -263,6 +264,24 @@ impl Org {
 
 pub fn grant() -> RefreshToken {
     RefreshToken::new(Client::confidential("client", "client-secret"), LoginHost::Production, SEED)
+}
+
+/// A session of the org's on `store`.
+pub fn on(org: &Org, store: &Probe) -> Session {
+    org.builder().store(store.clone()).build().unwrap()
+}
+
+/// What a person's consent in the org with this id brings.
+pub fn consent(org: &str) -> TokenResponse {
+    let body = serde_json::json!({
+        "access_token": format!("{org}!consented"),
+        "refresh_token": "consented-refresh",
+        "instance_url": "https://acme.my.salesforce.com",
+        "id": format!("https://login.salesforce.com/id/{org}/005R0000000pgIj"),
+        "token_type": "Bearer",
+        "issued_at": "1779461039475",
+    });
+    TokenResponse::from_json(body.to_string().as_bytes()).unwrap()
 }
 
 pub fn json(status: u16, body: String) -> Response<Full<Bytes>> {

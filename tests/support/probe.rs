@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
+use tokio::sync::Semaphore;
 use tower_salesforce_auth::store::{
     Capabilities, MemoryStore, Revision, Scope, StoreError, StoreKey, Stored, Swap, TokenStore,
 };
@@ -24,11 +25,24 @@ pub struct Probe {
     pub swaps_hang: Arc<AtomicBool>,
     /// Whether it hints at a change at any time.
     pub hints: Arc<AtomicBool>,
+    load_gate: Arc<Mutex<Option<Arc<Semaphore>>>>,
 }
 
 impl Probe {
     pub fn applied(&self) -> usize {
         self.applied.load(Ordering::SeqCst)
+    }
+
+    /// Loads that begin from now on wait, with what they have read, for permits of the returned semaphore.
+    pub fn hold_loads(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.load_gate.lock().unwrap() = Some(Arc::clone(&gate));
+        gate
+    }
+
+    /// Loads that begin from now on wait for nothing. What is held stays so.
+    pub fn hold_no_more_loads(&self) {
+        *self.load_gate.lock().unwrap() = None;
     }
 
     /// Loses all records.
@@ -58,7 +72,12 @@ impl TokenStore for Probe {
         if hiccup || self.down.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("down"));
         }
-        self.records().load(key).await
+        let stored = self.records().load(key).await;
+        let gate = self.load_gate.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.unwrap().forget();
+        }
+        stored
     }
 
     async fn compare_and_swap(

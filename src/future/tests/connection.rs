@@ -87,6 +87,11 @@ impl Connection {
         self.session.reconnect(Reconnect::new(response(token, host))).await.unwrap();
     }
 
+    /// Serves another org's token from now on.
+    pub(super) async fn publish_other_org(&self, token: &str, host: &str) {
+        self.session.reconnect(Reconnect::new(response(token, host)).accept_new_org()).await.unwrap();
+    }
+
     pub(super) fn live(&self) -> Arc<Live> {
         self.session.live().unwrap()
     }

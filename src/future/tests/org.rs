@@ -4,7 +4,10 @@ use std::{
     future::{Future, Ready, ready},
     mem,
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -62,6 +65,7 @@ struct OrgState {
     got: Mutex<Vec<Got>>,
     steps: Mutex<Vec<Step>>,
     ready_error: Mutex<Option<&'static str>>,
+    asked: AtomicUsize,
 }
 
 impl Org {
@@ -73,6 +77,7 @@ impl Org {
             got: Mutex::default(),
             steps: Mutex::default(),
             ready_error: Mutex::default(),
+            asked: AtomicUsize::new(0),
         };
         Self { readiness: Readiness::Unasked, shared: Arc::new(shared) }
     }
@@ -101,6 +106,11 @@ impl Org {
     /// The next `poll_ready` of any clone fails.
     pub(super) fn fail_readiness(&self, error: &'static str) {
         *self.shared.ready_error.lock().unwrap() = Some(error);
+    }
+
+    /// How many reservations were asked for.
+    pub(super) fn asked(&self) -> usize {
+        self.shared.asked.load(SeqCst)
     }
 
     pub(super) fn steps(&self) -> Vec<Step> {
@@ -145,6 +155,7 @@ impl Service<Request<Full<Bytes>>> for Org {
         match self.readiness {
             Readiness::Unasked => {
                 self.readiness = Readiness::Asked;
+                self.shared.asked.fetch_add(1, SeqCst);
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }

@@ -3,6 +3,7 @@
 use std::{
     future::ready,
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    time::Duration,
 };
 
 use http::{HeaderMap, Method, StatusCode, Version, header};
@@ -105,8 +106,8 @@ async fn f159_the_extensions_of_a_resend_are_the_callers_own_values() {
 async fn an_accepted_resend_ends_the_cool_down() {
     // Both refusals are suspicious: they come right after their token.
     let connection =
-        Connection::hot().await.turns([Turn::Grant(NEW_TOKEN, NEW), Turn::Grant("00D!third", NEW)]);
-    for (accepted, exchanges) in [(NEW_TOKEN, 1), ("00D!third", 2)] {
+        Connection::hot().await.turns([Turn::Grant(NEW_TOKEN, NEW), Turn::Grant(THIRD_TOKEN, NEW)]);
+    for (accepted, exchanges) in [(NEW_TOKEN, 1), (THIRD_TOKEN, 2)] {
         let org = Org::accepting(accepted);
         let response = auth(&connection, &org).oneshot(request("/x")).await.unwrap();
         assert_eq!((response.status(), org.got().len()), (StatusCode::OK, 2));
@@ -149,20 +150,78 @@ async fn a_first_token_that_is_refused_is_refreshed_as_any_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f148_a_token_that_was_replaced_before_its_send_is_resent_without_an_exchange() {
-    let connection = Connection::cold().turns([Turn::Grant(OLD_TOKEN, OLD)]);
-    let org = Org::after_refresh();
-    let mut response = Box::pin(auth(&connection, &org).oneshot(request("/x")));
-    while connection.session.generation() == 0 {
-        assert!(poll_once(&mut response).is_pending());
+async fn an_accepted_resend_of_an_older_token_does_not_end_the_cool_down() {
+    let connection =
+        Connection::hot().await.turns([Turn::Grant(NEW_TOKEN, NEW), Turn::Grant(THIRD_TOKEN, NEW)]);
+    let org = Org::always(401, REFUSAL);
+    let auth = auth(&connection, &org);
+    auth.clone().oneshot(request("/x")).await.unwrap();
+    let older = connection.live();
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    auth.clone().oneshot(request("/x")).await.unwrap();
+    assert_eq!((connection.exchanges(), connection.live().generation.0), (2, 3));
+
+    // Of a send that took its time.
+    connection.session.resent(&older, None);
+    let response = auth.oneshot(request("/x")).await.unwrap();
+    assert!(matches!(outcome(&response), Outcome::CoolingDown { .. }));
+    assert_eq!(connection.exchanges(), 2);
+}
+
+/// Polls until the service below is asked for readiness for the `n`th send, which it is at the next poll.
+async fn poll_until_reserving<F: Future<Output: fmt::Debug>>(
+    response: &mut Pin<Box<F>>,
+    org: &Org,
+    n: usize,
+) {
+    for _ in 0..100 {
+        if org.asked() == n {
+            return;
+        }
+        assert!(poll_once(response).is_pending());
         tokio::task::yield_now().await;
     }
-    assert!(poll_once(&mut response).is_pending(), "has its token and asks for readiness");
-    connection.publish(NEW_TOKEN, NEW).await;
-    assert_eq!(response.await.unwrap().status(), StatusCode::OK);
-    let got = org.got();
-    assert_eq!(got.iter().map(token).collect::<Vec<_>>(), ["Bearer 00D!old", "Bearer 00D!new"]);
-    assert_eq!(connection.exchanges(), 1);
+    panic!("never asked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_replaced_while_readiness_is_awaited_is_not_sent() {
+    // The first send of a request without a token, and the second of a refused one.
+    let cold = Connection::cold().turns([Turn::Grant(OLD_TOKEN, OLD)]);
+    for (connection, sends) in [(cold, 1), (Connection::hot().await, 2)] {
+        let org = Org::accepting(THIRD_TOKEN);
+        let mut response =
+            Box::pin(auth(&connection, &org).oneshot(request(&format!("https://{OLD}/services/data?x=%2e"))));
+        poll_until_reserving(&mut response, &org, 2).await;
+        connection.publish(THIRD_TOKEN, "third.my.salesforce.com").await;
+        let live = connection.live();
+        assert_eq!(response.await.unwrap().status(), StatusCode::OK);
+        let got = org.got();
+        let last = got.last().unwrap();
+        assert_eq!(last.uri.to_string(), "https://third.my.salesforce.com/services/data?x=%2e");
+        assert_eq!((token(last), last.headers.len()), ("Bearer 00D!third", 1));
+        assert!(live.was_accepted(), "the answer is counted for the token that was sent");
+        assert_eq!((got.len(), connection.exchanges()), (sends, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f112_a_request_for_one_org_is_not_sent_to_the_one_that_the_session_has_become_meanwhile() {
+    let (first, second, other) = ("00DR0000000KvIt!1", "00DR0000000KvIt!2", "00DR0000000AAAA!3");
+    let cold = Connection::cold().turns([Turn::Grant(second, NEW)]);
+    let hot = Connection::cold().turns([Turn::Grant(second, NEW)]);
+    hot.publish(first, OLD).await;
+    for connection in [cold, hot] {
+        let org = Org::accepting(second);
+        let mut response = Box::pin(auth(&connection, &org).oneshot(request("/services/data")));
+        poll_until_reserving(&mut response, &org, 2).await;
+        connection.publish_other_org(other, "other.my.salesforce.com").await;
+        assert_eq!(response.await.unwrap().status(), StatusCode::OK);
+        let got = org.got();
+        let last = got.last().unwrap();
+        assert_eq!((last.uri.host(), token(last).strip_prefix("Bearer ")), (Some(NEW), Some(second)));
+        assert_eq!(connection.exchanges(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,19 +1,23 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
-    future::poll_fn,
+    future::{Future, poll_fn},
     pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    task::Waker,
 };
 
 use bytes::{Buf, Bytes, buf::Chain};
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full};
-use tokio::time::Instant;
+use tokio::{
+    runtime::Builder,
+    time::{Instant, Sleep},
+};
 
 use super::*;
 
@@ -146,7 +150,7 @@ where
 
 async fn peek<B: Body>(body: B) -> (Vec<u8>, PeekBody<B>) {
     let mut peek = Peek::new(body);
-    poll_fn(|cx| peek.poll(cx)).await
+    poll_fn(|cx| peek.poll(cx, None)).await
 }
 
 /// Peeks and checks that the caller sees what it would have seen without.
@@ -244,6 +248,42 @@ async fn f139_a_body_that_never_ends_is_left_after_a_second_and_goes_on() {
         tokio::time::timeout(Duration::from_secs(3600), body.frame()).await.is_err(),
         "still waiting, as the inner body"
     );
+}
+
+fn poll_once<B: Body>(peek: &mut Peek<B>, runtime: Option<&Handle>) -> Poll<(Vec<u8>, PeekBody<B>)> {
+    peek.poll(&mut Context::from_waker(Waker::noop()), runtime)
+}
+
+#[test]
+fn f014_a_look_outside_of_any_runtime_takes_its_time_from_the_one_it_was_given() {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let mut peek = Peek::new(Steps::new([data("abc"), Step::Never]));
+    assert!(poll_once(&mut peek, Some(runtime.handle())).is_pending());
+    runtime.block_on(async { tokio::time::sleep(PEEK_TIME).await });
+    let Poll::Ready((seen, _)) = poll_once(&mut peek, None) else { panic!("its time is over") };
+    assert_eq!(seen, b"abc");
+}
+
+#[test]
+fn f012_a_look_outlives_its_runtime() {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    let handle = runtime.handle().clone();
+    let mut peek = Peek::new(Steps::new([data("abc"), Step::Never]));
+    assert!(poll_once(&mut peek, Some(&handle)).is_pending());
+    drop(runtime);
+    assert!(poll_once(&mut peek, Some(&handle)).is_ready());
+    // Nor does one that begins only then panic.
+    assert!(poll_once(&mut Peek::new(Steps::new([Step::Never])), Some(&handle)).is_ready());
+}
+
+#[test]
+fn a_look_without_timers_ends_where_the_body_keeps_it_waiting() {
+    let without_timers = Builder::new_current_thread().build().unwrap();
+    for runtime in [None, Some(without_timers.handle())] {
+        let mut peek = Peek::new(Steps::new([data("abc"), Step::Never, data("def")]));
+        let Poll::Ready((seen, _)) = poll_once(&mut peek, runtime) else { panic!("it waits for ever") };
+        assert_eq!(seen, b"abc");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,6 +37,17 @@ fn an_answer_made_by_hand_equals_the_one_that_was_read() {
 }
 
 #[test]
+fn more_scopes_than_a_record_has_room_for_count_as_absent() {
+    for (length, kept) in [(SCOPE_BYTES, true), (SCOPE_BYTES + 1, false), (60 * 1024, false)] {
+        let scope = "s".repeat(length);
+        let body = format!(r#"{{"access_token":"00Dxx!new","scope":"{scope}"}}"#);
+        let answer = TokenResponse::from_json(body.as_bytes()).unwrap();
+        assert_eq!(answer.scope(), kept.then_some(scope.as_str()), "{length}");
+        assert_eq!(answer, TokenResponse::new("00Dxx!new").with_scope(scope));
+    }
+}
+
+#[test]
 fn the_least_answer_is_an_access_token() {
     let answer = TokenResponse::from_json(br#"{"access_token":"00Dxx!new"}"#).unwrap();
     assert_eq!(answer, TokenResponse::new("00Dxx!new"));
