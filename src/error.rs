@@ -4,8 +4,7 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use crate::{
     BoxError,
-    diagnosis::{Diagnosis, Outcome},
-    token::Generation,
+    diagnosis::{Diagnosis, Facts, Outcome},
 };
 
 /// Why a request was not sent, or why a session has no usable token.
@@ -105,12 +104,11 @@ impl AuthError {
     /// Adds a diagnosis that says no more than this error, unless it has one: what callers get who had no answer to be
     /// diagnosed.
     #[must_use]
-    pub(crate) fn diagnosed(self, generation: Option<Generation>) -> Self {
+    pub(crate) fn diagnosed(self, facts: Facts) -> Self {
         if self.0.diagnosis.is_some() {
             return self;
         }
-        let diagnosis =
-            Diagnosis { refusal: None, generation, outcome: Outcome::RefreshFailed(self.clone()) };
+        let diagnosis = Diagnosis::new(None, Outcome::RefreshFailed(self.clone()), facts);
         self.edit(|inner| inner.diagnosis = Some(diagnosis))
     }
 

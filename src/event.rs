@@ -36,6 +36,14 @@ pub enum Event {
     /// A person must connect again, then call [`Session::reconnect`](crate::Session::reconnect). Sent once, until the
     /// connection works again.
     ReauthorisationRequired(AuthError),
+    /// Sessions die young: so many in a row were accepted and refused within five minutes of their beginning. Another
+    /// process evicts them, or ends them with refreshes of its own; let all share one token store. Told at the third;
+    /// each is refreshed all the same.
+    #[non_exhaustive]
+    SessionsDieYoung {
+        /// How many.
+        sessions: u32,
+    },
     /// A refresh failed for another reason.
     RefreshFailed(AuthError),
     /// The configured refresh token was ignored, because the stored connection is alive.
@@ -53,6 +61,9 @@ impl fmt::Display for Event {
             }
             Self::InstanceMoved { from, to } => write!(f, "the org moved from {from} to {to}"),
             Self::ReauthorisationRequired(error) => write!(f, "re-authorisation required: {error}"),
+            Self::SessionsDieYoung { sessions } => {
+                write!(f, "{sessions} sessions in a row died young: another process may evict them")
+            }
             Self::RefreshFailed(error) => write!(f, "refresh failed: {error}"),
             Self::SeedIgnored => {
                 f.write_str("the configured refresh token was ignored: the stored one is alive")

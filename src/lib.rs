@@ -84,6 +84,7 @@
 //! | `hyper-client` | yes | the transport for token requests: hyper-util and rustls |
 //! | `file` | yes | `store::FileStore` |
 //! | `tracing` | yes | events through `tracing` |
+//! | `json` | | `Diagnosis::to_json` |
 //! | `jwt` | | `grant::JwtBearer` |
 //! | `reqwest` | | `reqwest::ReqwestService`: a reqwest client below the layer |
 //! | `testing` | | `testing::FakeOrg` |
@@ -121,7 +122,9 @@ mod token;
 pub mod token_endpoint;
 
 pub use self::{
-    diagnosis::{Diagnosis, NotResendable, Outcome},
+    diagnosis::{
+        Advice, Cause, Confidence, Diagnosis, Evidence, NotResendable, Outcome, RankedCause, Remedy,
+    },
     error::{AuthError, AuthErrorKind},
     event::{Event, Events},
     future::ResponseFuture,
@@ -132,7 +135,7 @@ pub use self::{
     response::PeekBody,
     secret::Secret,
     service::SalesforceAuth,
-    session::{AccessToken, BuildError, Reconnect, Session, SessionBuilder},
+    session::{AccessToken, BuildError, Diagnose, Reconnect, Session, SessionBuilder},
     token::Generation,
 };
 

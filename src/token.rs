@@ -63,6 +63,12 @@ impl TokenSet {
         named.or_else(|| OrgId::from_access_token(self.access_token.expose()))
     }
 
+    /// Whether the scopes let the token use the data APIs; `None` if the answer did not name them.
+    pub(crate) fn has_api_scope(&self) -> Option<bool> {
+        let scope = self.scope.as_deref()?;
+        Some(scope.split_ascii_whitespace().any(|scope| matches!(scope, "api" | "full")))
+    }
+
     /// Whether `uri` points at the org this set belongs to, now or before a move.
     pub(crate) fn is_home_of(&self, uri: &Uri) -> bool {
         self.instance_url.is_origin_of(uri)

@@ -1,55 +1,86 @@
 //! Why a request was refused, in words that a person can act on.
+//!
+//! [`rank`] draws the causes from what is known ([`evidence`]); [`advice`] says what to do about each.
 
+mod advice;
+mod cause;
+mod evidence;
+#[cfg(feature = "json")]
+mod json;
 mod not_resendable;
+mod outcome;
+mod paragraph;
+mod rank;
 
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::time::Duration;
 
 use http::Response;
 
-pub use self::not_resendable::NotResendable;
+pub use self::{
+    advice::{Advice, Remedy},
+    cause::{Cause, Confidence, RankedCause},
+    evidence::Evidence,
+    not_resendable::NotResendable,
+    outcome::Outcome,
+};
+pub(crate) use self::{
+    evidence::{Facts, HostFacts, Past, Probes, TokenFacts},
+    rank::EVICTION,
+};
 use crate::{
     BoxError,
-    error::{AuthError, printable},
+    error::AuthError,
     refusal::{Refusal, Verdict},
     token::Generation,
 };
 
 /// What the layer knows about a refused request: an extension of the response, or part of an [`AuthError`].
 ///
-/// `Display` writes a short paragraph for a log or a support case: what Salesforce said, what was done about it, and
-/// when another attempt makes sense. It holds no secret.
+/// `Display` writes a paragraph for a log or a support case: what Salesforce said, what was done about it, the likeliest
+/// [`Cause`] with what speaks for it, what a person can do where, and when another attempt makes sense. It holds no
+/// secret.
+#[cfg_attr(
+    doc,
+    doc = "\nHow causes are told apart is on the page [`guide::refusals`](crate::guide::refusals)."
+)]
 #[derive(Clone, Debug)]
 pub struct Diagnosis {
     pub(crate) refusal: Option<Refusal>,
-    pub(crate) generation: Option<Generation>,
     pub(crate) outcome: Outcome,
-}
-
-/// What was done about a refusal.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// Nothing: this refusal is not about the token, a refresh would not help.
-    NotRefreshable,
-    /// A refresh was due and failed with this error.
-    RefreshFailed(AuthError),
-    /// The session was refreshed, the request sent once more, and refused again.
-    RefusedAgain,
-    /// The session was refreshed and the request sent once more; what is refused now has another reason.
-    RefusedOtherwise,
-    /// The session was refreshed, but this request could not be sent again, for this reason.
-    NotResendable(NotResendable),
-    /// The token endpoint answered with the very token that had been refused.
-    TokenUnchanged,
-    /// An earlier refresh did not help; the next one is tried after this time.
-    #[non_exhaustive]
-    CoolingDown {
-        /// How long until a refusal of this kind starts a refresh again.
-        retry_after: Duration,
-    },
+    pub(crate) facts: Facts,
 }
 
 impl Diagnosis {
+    pub(crate) fn new(refusal: Option<Refusal>, outcome: Outcome, facts: Facts) -> Self {
+        Self { refusal, outcome, facts }
+    }
+
+    /// The possible causes, the likeliest first; empty if nothing is refused, or nothing about the session.
+    ///
+    /// Computed at each call, from the evidence of the moment when the request was answered.
+    #[must_use]
+    pub fn causes(&self) -> Vec<RankedCause> {
+        rank::causes(self)
+    }
+
+    /// The likeliest cause.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        self.causes().first().map(|ranked| ranked.cause)
+    }
+
+    /// The number, within this process, of the refused token; `None` if there was none.
+    #[must_use]
+    pub fn generation(&self) -> Option<Generation> {
+        self.facts.token.as_ref().map(|token| token.generation)
+    }
+
+    /// How long the refused token had been in use by this process.
+    #[must_use]
+    pub fn token_age(&self) -> Option<Duration> {
+        self.facts.token.as_ref().map(|token| token.age)
+    }
+
     /// The diagnosis of an answer of the layer: `None` if it was not refused.
     ///
     /// It is an extension of the response, and gone with it: read it before a client turns the status into an error
@@ -112,73 +143,6 @@ impl Diagnosis {
     }
 }
 
-// === impl Display ===
-
-impl fmt::Display for Diagnosis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.refusal {
-            Some(refusal) => {
-                write!(f, "Salesforce refused the request: {}", meaning(refusal.verdict))?;
-                match (&refusal.code, &refusal.message) {
-                    (Some(code), Some(message)) => write!(f, " ({code}: {message}).")?,
-                    (Some(text), None) | (None, Some(text)) => write!(f, " ({text}).")?,
-                    (None, None) => f.write_str(".")?,
-                }
-            }
-            None => f.write_str("The request was not sent.")?,
-        }
-        write!(f, " {}", self.outcome)?;
-        if let Some(retry_after) = self.retry_after() {
-            // Rounded up: an attempt a moment too early is one for nothing.
-            write!(f, " Another attempt makes sense in {} s.", retry_after.as_millis().div_ceil(1000))?;
-        }
-        if let Some(generation) = self.generation {
-            write!(f, " (Token generation {generation} of this process.)")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotRefreshable => "A new session would not help, so none was asked for.",
-            Self::RefreshFailed(error) => return refresh_failed(error, f),
-            Self::RefusedAgain => {
-                "The session was refreshed and the request sent once more: a session that has just begun is refused too."
-            }
-            Self::RefusedOtherwise => {
-                "This is the answer to the second send: the first was refused for its session, which was then refreshed."
-            }
-            Self::NotResendable(reason) => {
-                return write!(
-                    f,
-                    "The session was refreshed for the requests that follow, but this one could not be sent again: {reason}."
-                );
-            }
-            Self::TokenUnchanged => {
-                "The session was refreshed, and the token endpoint answered with the very token that is refused here."
-            }
-            Self::CoolingDown { .. } => "A refresh did not help lately, so none was tried this time.",
-        })
-    }
-}
-
-fn refresh_failed(error: &AuthError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut text = format!("The refresh that was due failed: {error}");
-    let mut source = error.source();
-    while let Some(error) = source {
-        let detail = printable(&error.to_string());
-        // An error that quotes its source has said it already.
-        if !text.contains(&detail) {
-            text.push_str(": ");
-            text.push_str(&detail);
-        }
-        source = error.source();
-    }
-    write!(f, "{text}.")
-}
-
 /// A verdict as half a sentence.
 fn meaning(verdict: Verdict) -> &'static str {
     match verdict {
@@ -201,6 +165,8 @@ fn meaning(verdict: Verdict) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::{error::Error as StdError, fmt};
+
     use super::*;
     use crate::error::AuthErrorKind;
 
@@ -210,7 +176,13 @@ mod tests {
             code: Some("INVALID_SESSION_ID".into()),
             message: Some("Session expired or invalid".into()),
         };
-        Diagnosis { refusal: Some(refusal), generation: Some(Generation(3)), outcome }
+        let token = TokenFacts {
+            generation: Generation(3),
+            age: Duration::from_secs(7_200),
+            accepted: true,
+            api_scope: None,
+        };
+        Diagnosis::new(Some(refusal), outcome, Facts { token: Some(token), ..Facts::default() })
     }
 
     fn unavailable() -> AuthError {
@@ -225,15 +197,20 @@ mod tests {
             diagnosis(Outcome::RefreshFailed(unavailable())).to_string(),
             "Salesforce refused the request: the session has ended or is not known on this host \
              (INVALID_SESSION_ID: Session expired or invalid). The refresh that was due failed: the token endpoint \
-             refused for now: HTTP 503. Another attempt makes sense in 2 s. (Token generation 3 of this process.)"
+             refused for now: HTTP 503. Likeliest cause: the session reached its time-out (medium confidence: this very \
+             session was accepted before). Also possible: the fault is on this side: the store, the network or the \
+             configuration (low); the grant was revoked (low). The app's owner: nothing, the session is refreshed as \
+             soon as the token endpoint lets it. The org's admin: nothing; if sessions end too early for the work at \
+             hand, a longer time-out helps (Setup > Security > Session Settings, Timeout Value). Another \
+             attempt makes sense in 2 s. (Token generation 3 of this process.)"
         );
         let cooling = Outcome::CoolingDown { retry_after: Duration::from_secs(60) };
-        let nothing_sent = Diagnosis { refusal: None, generation: None, outcome: cooling };
-        assert_eq!(
-            nothing_sent.to_string(),
-            "The request was not sent. A refresh did not help lately, so none was tried this time. Another attempt \
-             makes sense in 60 s."
+        let nothing_sent = Diagnosis::new(None, cooling, Facts::default()).to_string();
+        assert!(
+            nothing_sent.starts_with("The request was not sent. A refresh did not help lately"),
+            "{nothing_sent}"
         );
+        assert!(nothing_sent.ends_with("Another attempt makes sense in 60 s."), "{nothing_sent}");
     }
 
     #[test]
@@ -283,7 +260,8 @@ mod tests {
         assert!(matches!(found.outcome(), Outcome::RefusedAgain) && found.error().is_none());
         assert!(Diagnosis::of_result(&Ok(response)).is_some());
 
-        let error = AuthError::new(AuthErrorKind::ReauthorisationRequired, "connect again").diagnosed(None);
+        let error = AuthError::new(AuthErrorKind::ReauthorisationRequired, "connect again")
+            .diagnosed(Facts::default());
         assert!(Diagnosis::of_result::<()>(&Err(Box::new(Outer(error)))).is_some());
         assert!(Diagnosis::of_result::<()>(&Err("reset".into())).is_none());
     }

@@ -11,7 +11,7 @@ use http::{
 use crate::{
     BoxError, NotResendable,
     refusal::{self, Head},
-    request::{Form, PackedHead, replay::Replay},
+    request::{Aim, Form, PackedHead, replay::Replay},
     service::Shared,
     session::{Live, Session, X_SFDC_SESSION},
 };
@@ -29,6 +29,8 @@ pub(crate) struct Errand<S, K> {
     /// The token it was sent with.
     pub(crate) live: Arc<Live>,
     path: PathStart,
+    /// Whether it was sent to the org's own host, and not to one that the builder allowed.
+    pub(crate) is_home: bool,
     pub(crate) attempt: Attempt<K>,
 }
 
@@ -66,13 +68,19 @@ impl<S, B, K> Outbound<S, B, K> {
         let (mut head, body) = request.into_parts();
         let (body, kept) = replay.keep(body, &mut head.extensions);
         let errand = match address(&mut head, form, &live, &shared.session, kept.is_some())? {
-            Addressed::Ours { path, packed } => {
+            Addressed::Ours { path, is_home, packed } => {
                 let copy = match (packed, kept) {
                     (Some(head), Some(body)) => Ok(Copy { head, body }),
                     (_, None) => Err(NotResendable::BodyNotKept),
                     (None, Some(_)) => Err(NotResendable::Head),
                 };
-                Some(Errand { shared: Arc::clone(shared), live, path, attempt: Attempt::First(copy) })
+                Some(Errand {
+                    shared: Arc::clone(shared),
+                    live,
+                    path,
+                    is_home,
+                    attempt: Attempt::First(copy),
+                })
             }
             Addressed::CallersOwn => None,
         };
@@ -95,7 +103,7 @@ impl<S, B, K> Outbound<S, B, K> {
 
 enum Addressed {
     /// With our token; packed as it was without it, if it is to be kept.
-    Ours { path: PathStart, packed: Option<PackedHead> },
+    Ours { path: PathStart, is_home: bool, packed: Option<PackedHead> },
     /// With the credentials that it had.
     CallersOwn,
 }
@@ -114,7 +122,7 @@ fn address(
     } else {
         let packed = if keeps { PackedHead::pack(head) } else { None };
         authorize(&mut head.headers, head.uri.path(), live)?;
-        Addressed::Ours { path: PathStart::of(head.uri.path()), packed }
+        Addressed::Ours { path: PathStart::of(head.uri.path()), is_home: aim == Aim::Home, packed }
     };
     aim.direct(&mut head.uri, live)?;
     Ok(addressed)
@@ -176,16 +184,20 @@ impl<S, K> Errand<S, K> {
 
     /// The same errand for the second send, with the token of now.
     pub(crate) fn last(&self, live: Arc<Live>) -> Self {
-        Self { shared: Arc::clone(&self.shared), live, path: self.path, attempt: Attempt::Last }
+        Self {
+            shared: Arc::clone(&self.shared),
+            live,
+            path: self.path,
+            is_home: self.is_home,
+            attempt: Attempt::Last,
+        }
     }
 
     /// Notes that the answer is no refusal.
     pub(crate) fn accept(&self) {
         match self.attempt {
             Attempt::First(_) => self.live.accept(),
-            Attempt::Last => {
-                self.shared.session.resent(&self.live, None);
-            }
+            Attempt::Last => self.shared.session.resend_accepted(&self.live),
         }
     }
 }

@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     BoxError, NotResendable,
-    diagnosis::{self, Diagnosis},
     refusal::{self, Refusal, Verdict},
     request::replay::Kept,
     response::{Peek, PeekBody},
@@ -114,7 +113,7 @@ where
             self.errand.accept();
             return ControlFlow::Break(answer);
         }
-        let Errand { shared, live, attempt, .. } = &mut self.errand;
+        let Errand { shared, live, is_home, attempt, .. } = &mut self.errand;
         match mem::replace(attempt, Attempt::Last) {
             Attempt::First(copy) => {
                 // Unpacked and held before anything is decided: the session is told only of a resend that can be
@@ -125,15 +124,14 @@ where
                 });
                 let live = Arc::clone(live);
                 let resendable = copy.as_ref().map_or_else(|reason| Err(*reason), |_| Ok(()));
-                let evidence = Evidence { live, refusal: refusal.clone(), resendable };
+                let evidence = Evidence { live, refusal: refusal.clone(), is_home: *is_home, resendable };
                 let recover = shared.session.recover(evidence);
                 ControlFlow::Continue(Stage::Recovering(recover, Held { answer, refusal, copy }))
             }
             // F149: the second answer is final.
             Attempt::Last => {
-                if let Some(diagnosis) = shared.session.resent(live, Some(refusal)) {
-                    answer.extensions_mut().insert(diagnosis);
-                }
+                let diagnosis = shared.session.resend_refused(live, refusal, *is_home);
+                answer.extensions_mut().insert(diagnosis);
                 ControlFlow::Break(answer)
             }
         }
@@ -142,9 +140,9 @@ where
     /// Does what the session advises.
     fn heed(&self, advice: Recovery, held: Held<K, Rs>) -> Turn<S, B, K, Rs> {
         let Held { mut answer, refusal, copy } = held;
-        let Errand { shared, live: refused, .. } = &self.errand;
+        let Errand { shared, live: refused, is_home, .. } = &self.errand;
         let diagnosis = match advice {
-            Recovery::HandBack(diagnosis) => diagnosis,
+            Recovery::HandBack(diagnosis) => *diagnosis,
             Recovery::Resend(live) => match copy.and_then(|copy| resend(copy, &shared.session, &live)) {
                 Ok((request, given)) => {
                     // Not before: until now it might have had to go to the caller. Not later: what it holds of a limit
@@ -154,11 +152,7 @@ where
                     let reserving = Reserving::new(shared.fresh(), outbound, given);
                     return ControlFlow::Continue(Stage::Readying(reserving));
                 }
-                Err(reason) => Diagnosis {
-                    refusal: Some(refusal),
-                    generation: Some(refused.generation),
-                    outcome: diagnosis::Outcome::NotResendable(reason),
-                },
+                Err(reason) => shared.session.not_resent(refused, refusal, *is_home, reason),
             },
         };
         answer.extensions_mut().insert(diagnosis);

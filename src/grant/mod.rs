@@ -141,7 +141,6 @@ pub(crate) trait DynGrant: Send + Sync {
     fn client_id(&self) -> &str;
     fn login_host(&self) -> &LoginHost;
     fn seed(&self) -> Option<&Secret>;
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the diagnosis on demand, which comes next"))]
     fn client(&self) -> Option<&Client>;
     fn check(&self) -> Result<(), BoxError>;
     fn exchange<'a>(

@@ -166,7 +166,7 @@ impl Crew {
             }
             Err(error) => {
                 let kept = error.kept().cloned();
-                let (said, story) = (said(&error), story(&error));
+                let (said, story) = (error.said(), story(&error));
                 let (kind, retry_after) = (error.kind(), error.retry_after());
                 *source = Some(error);
                 match kept {
@@ -209,15 +209,6 @@ fn behind(
         _ => of_endpoint,
     };
     of_endpoint.map(Into::into)
-}
-
-/// What the endpoint said, in its own words where there are any.
-fn said(error: &TokenError) -> String {
-    match (error.code(), error.description()) {
-        (Some(code), Some(description)) => format!("{code} ({description})"),
-        (Some(text), None) | (None, Some(text)) => text.to_owned(),
-        (None, None) => error.to_string(),
-    }
 }
 
 /// The error and what is behind it, on one line.

@@ -160,7 +160,7 @@ impl Shared {
         if let Some(source) = source {
             error = error.with_source(source);
         }
-        let error = error.diagnosed(state.live.as_ref().map(|live| live.generation));
+        let error = error.diagnosed(state.facts(state.live.as_deref(), true));
         if failure.kind == AuthErrorKind::Revoked {
             self.withdraw(state);
         }

@@ -3,6 +3,8 @@
 mod builder;
 mod connect;
 mod cool_down;
+mod diagnose;
+mod history;
 mod landing;
 mod live;
 mod recover;
@@ -17,13 +19,14 @@ use self::state::{Outcome, Shared};
 pub use self::{
     builder::{BuildError, SessionBuilder},
     connect::Reconnect,
+    diagnose::Diagnose,
 };
 pub(crate) use self::{
     live::{Live, X_SFDC_SESSION},
     recover::{Recovery, Refused},
 };
 use crate::{
-    diagnosis::Diagnosis,
+    diagnosis::{self, Diagnosis, Facts, NotResendable},
     error::{AuthError, AuthErrorKind},
     event::Events,
     grant::Grant,
@@ -204,7 +207,7 @@ impl Session {
     /// The current token set, or the next one after a refresh that this call starts or joins.
     pub(crate) fn acquire(&self) -> Acquire {
         let shared = Arc::clone(&self.0);
-        Box::pin(async move { shared.token().await.map_err(|error| error.diagnosed(None)) })
+        Box::pin(async move { shared.token().await.map_err(|error| error.diagnosed(Facts::default())) })
     }
 
     /// Decides what follows a refusal; may start or join a refresh.
@@ -212,8 +215,25 @@ impl Session {
         Box::pin(Arc::clone(&self.0).recover(refused))
     }
 
-    /// Notes what became of a resend: `None` when it was accepted. Returns the diagnosis to attach otherwise.
-    pub(crate) fn resent(&self, live: &Arc<Live>, refusal: Option<Refusal>) -> Option<Diagnosis> {
-        self.0.resent(live, refusal)
+    /// Notes that a resend was accepted.
+    pub(crate) fn resend_accepted(&self, live: &Live) {
+        self.0.resend_accepted(live);
+    }
+
+    /// Notes that a resend was refused. Returns the diagnosis to attach.
+    pub(crate) fn resend_refused(&self, live: &Live, refusal: Refusal, is_home: bool) -> Diagnosis {
+        let outcome = self.0.resend_refused(live, &refusal);
+        self.0.diagnosis(refusal, live, is_home, outcome)
+    }
+
+    /// The diagnosis of a request that could not be sent once more.
+    pub(crate) fn not_resent(
+        &self,
+        live: &Live,
+        refusal: Refusal,
+        is_home: bool,
+        reason: NotResendable,
+    ) -> Diagnosis {
+        self.0.diagnosis(refusal, live, is_home, diagnosis::Outcome::NotResendable(reason))
     }
 }

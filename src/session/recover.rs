@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
+    mem,
     pin::pin,
     sync::Arc,
     task::Poll,
@@ -10,7 +11,7 @@ use std::{
 
 use super::{
     live::Live,
-    state::{Outcome, Seat, Shared, State, shutting_down},
+    state::{Boarding, Outcome, Seat, Shared, State, shutting_down},
 };
 use crate::{
     clock::{self, Timer},
@@ -30,6 +31,8 @@ pub(crate) struct Refused {
     /// The token that the request was sent with.
     pub(crate) live: Arc<Live>,
     pub(crate) refusal: Refusal,
+    /// Whether it was sent to the org's own host.
+    pub(crate) is_home: bool,
     /// Whether the layer holds a copy of the request, or why not.
     pub(crate) resendable: Result<(), NotResendable>,
 }
@@ -40,7 +43,7 @@ pub(crate) enum Recovery {
     /// Send the request once more, with this token, to its host.
     Resend(Arc<Live>),
     /// Hand the answer back, with this diagnosis.
-    HandBack(Diagnosis),
+    HandBack(Box<Diagnosis>),
 }
 
 /// What can be said at once, under the lock.
@@ -50,46 +53,86 @@ enum Now {
     Not(diagnosis::Outcome),
 }
 
+/// The same, before the lock is released: a flight departs without it.
+enum Advice {
+    Newer(Arc<Live>),
+    Board(Boarding),
+    Not(diagnosis::Outcome),
+}
+
 impl Shared {
     pub(super) async fn recover(self: Arc<Self>, refused: Refused) -> Recovery {
         let outcome = match self.consider(&refused) {
             Now::Newer(live) => Ok(live),
-            Now::Not(outcome) => return refused.hand_back(outcome),
+            Now::Not(outcome) => return self.hand_back(refused, outcome),
             Now::Wait(seat) => self.seated(seat).await,
         };
         match outcome {
             Ok(live) if live.generation > refused.live.generation => match refused.resendable {
                 _ if refused.live.is_other_org(&live) => {
-                    refused.hand_back(diagnosis::Outcome::NotResendable(NotResendable::OtherOrg))
+                    self.hand_back(refused, diagnosis::Outcome::NotResendable(NotResendable::OtherOrg))
                 }
                 Ok(()) => Recovery::Resend(live),
-                Err(reason) => refused.hand_back(diagnosis::Outcome::NotResendable(reason)),
+                Err(reason) => self.hand_back(refused, diagnosis::Outcome::NotResendable(reason)),
             },
-            Ok(_) => refused.hand_back(self.unchanged()),
-            Err(error) => refused.hand_back(diagnosis::Outcome::RefreshFailed(error)),
+            Ok(_) => self.hand_back(refused, self.unchanged()),
+            Err(error) => self.hand_back(refused, diagnosis::Outcome::RefreshFailed(error)),
         }
     }
 
+    fn hand_back(&self, refused: Refused, outcome: diagnosis::Outcome) -> Recovery {
+        let Refused { live, refusal, is_home, .. } = refused;
+        Recovery::HandBack(Box::new(self.diagnosis(refusal, &live, is_home, outcome)))
+    }
+
+    /// What is known now of a refusal that is handed to the caller.
+    pub(super) fn diagnosis(
+        &self,
+        refusal: Refusal,
+        live: &Live,
+        is_home: bool,
+        outcome: diagnosis::Outcome,
+    ) -> Diagnosis {
+        let facts = self.state().facts(Some(live), is_home);
+        Diagnosis::new(Some(refusal), outcome, facts)
+    }
+
     fn consider(self: &Arc<Self>, refused: &Refused) -> Now {
-        if !may_refresh(refused.refusal.verdict) {
-            return Now::Not(diagnosis::Outcome::NotRefreshable);
-        }
         let mut state = self.state();
+        state.note_refusal(&refused.live, &refused.refusal);
+        let advice = self.advise(&mut state, refused);
+        let news = mem::take(&mut state.outbox);
+        let now = match advice {
+            Advice::Newer(live) => Now::Newer(live),
+            Advice::Board(boarding) => Now::Wait(boarding.depart(state)),
+            Advice::Not(outcome) => {
+                drop(state);
+                Now::Not(outcome)
+            }
+        };
+        self.announce(news);
+        now
+    }
+
+    fn advise(self: &Arc<Self>, state: &mut State, refused: &Refused) -> Advice {
+        if !may_refresh(refused.refusal.verdict) {
+            return Advice::Not(diagnosis::Outcome::NotRefreshable);
+        }
         if let Some(live) = &state.live
             && live.generation > refused.live.generation
         {
-            return Now::Newer(Arc::clone(live)); // F148: a late refusal of an older token refreshes nothing
+            return Advice::Newer(Arc::clone(live)); // F148: a late refusal of an older token refreshes nothing
         }
         let joins = state.flight.is_some();
         if !joins && let Some(retry_after) = state.cool_down.remaining(clock::now()) {
-            return Now::Not(diagnosis::Outcome::CoolingDown { retry_after });
+            return Advice::Not(diagnosis::Outcome::CoolingDown { retry_after });
         }
-        match self.board(&mut state, false) {
+        match self.board(state, false) {
             Ok(boarding) => {
                 state.doubtful |= !joins && is_suspicious(refused);
-                Now::Wait(boarding.depart(state))
+                Advice::Board(boarding)
             }
-            Err(error) => Now::Not(diagnosis::Outcome::RefreshFailed(error)),
+            Err(error) => Advice::Not(diagnosis::Outcome::RefreshFailed(error)),
         }
     }
 
@@ -149,32 +192,36 @@ impl Shared {
         diagnosis::Outcome::TokenUnchanged
     }
 
-    /// Notes what became of a resend with `live`: accepted (`None`), refused again, or refused for another reason.
-    pub(super) fn resent(&self, live: &Arc<Live>, refusal: Option<Refusal>) -> Option<Diagnosis> {
-        let mut state = self.state();
-        match refusal {
-            None => {
-                let_in(&mut state, live);
-                None
-            }
-            Some(refusal) if !may_refresh(refusal.verdict) => {
-                // The new session was let in, unless nobody was there to look at it.
-                if refusal.verdict != Verdict::OrgUnavailable {
-                    let_in(&mut state, live);
-                }
-                Some(diagnosis(refusal, live, diagnosis::Outcome::RefusedOtherwise))
-            }
-            Some(refusal) => {
-                // Many resends report one refresh: the first counts.
-                if state.is_newest(live)
-                    && state.refused_again.replace(live.generation) != Some(live.generation)
-                {
-                    cool_down(&mut state);
-                }
-                Some(diagnosis(refusal, live, diagnosis::Outcome::RefusedAgain))
-            }
-        }
+    /// Notes that a resend with `live` was accepted.
+    pub(super) fn resend_accepted(&self, live: &Live) {
+        let_in(&mut self.state(), live);
     }
+
+    /// Notes that a resend with `live` was refused, and says what that means.
+    pub(super) fn resend_refused(&self, live: &Live, refusal: &Refusal) -> diagnosis::Outcome {
+        let mut state = self.state();
+        state.note_refusal(live, refusal);
+        let news = mem::take(&mut state.outbox);
+        let outcome = judge_resend(&mut state, live, refusal);
+        drop(state);
+        self.announce(news);
+        outcome
+    }
+}
+
+fn judge_resend(state: &mut State, live: &Live, refusal: &Refusal) -> diagnosis::Outcome {
+    if !may_refresh(refusal.verdict) {
+        // The new session was let in, unless nobody was there to look at it.
+        if refusal.verdict != Verdict::OrgUnavailable {
+            let_in(state, live);
+        }
+        return diagnosis::Outcome::RefusedOtherwise;
+    }
+    // Many resends report one refresh: the first counts.
+    if state.is_newest(live) && state.refused_again.replace(live.generation) != Some(live.generation) {
+        cool_down(state);
+    }
+    diagnosis::Outcome::RefusedAgain
 }
 
 /// Notes that a resend's token was accepted: the refresh helped.
@@ -187,18 +234,8 @@ fn let_in(state: &mut State, live: &Live) {
     }
 }
 
-impl Refused {
-    fn hand_back(self, outcome: diagnosis::Outcome) -> Recovery {
-        Recovery::HandBack(diagnosis(self.refusal, &self.live, outcome))
-    }
-}
-
-fn diagnosis(refusal: Refusal, live: &Live, outcome: diagnosis::Outcome) -> Diagnosis {
-    Diagnosis { refusal: Some(refusal), generation: Some(live.generation), outcome }
-}
-
 /// Whether a new token could change the answer at all.
-fn may_refresh(verdict: Verdict) -> bool {
+pub(super) fn may_refresh(verdict: Verdict) -> bool {
     matches!(
         verdict,
         Verdict::SessionExpired

@@ -15,7 +15,7 @@ use std::{
 
 use tokio::{runtime::Handle, sync::watch};
 
-use super::{cool_down::CoolDown, landing::Landing, live::Live};
+use super::{cool_down::CoolDown, history::History, landing::Landing, live::Live};
 use crate::{
     clock::{self, Instant},
     error::{AuthError, AuthErrorKind},
@@ -69,6 +69,7 @@ pub(super) struct State {
     /// Whether there is reason to doubt that the flight under way will help.
     pub(super) doubtful: bool,
     pub(super) cool_down: CoolDown,
+    pub(super) history: History,
     /// The generation whose resend was refused: another request's success with it says nothing new.
     pub(super) refused_again: Option<Generation>,
     pub(super) closed: bool,
@@ -194,7 +195,7 @@ impl Shared {
         state.flight = Some(seat.clone());
         state.doubtful = false;
         let landing = Landing::new(Arc::clone(self), sender, state.epoch);
-        Ok(Boarding { seat, departure: Some(Departure { runtime, landing, terms }) })
+        Ok(Boarding { seat, departure: Some(Box::new(Departure { runtime, landing, terms })) })
     }
 
     fn identity(self: &Arc<Self>) -> usize {
@@ -226,13 +227,14 @@ impl Shared {
                 .with_source(error)
         })?;
         let live = Arc::new(live);
-        if let Some(before) = &state.live
-            && before.tokens.instance_url != live.tokens.instance_url
-        {
-            state.outbox.push(Event::InstanceMoved {
-                from: before.tokens.instance_url.clone(),
-                to: live.tokens.instance_url.clone(),
-            });
+        if let Some(before) = &state.live {
+            state.history.replaced(before, &live);
+            if before.tokens.instance_url != live.tokens.instance_url {
+                state.outbox.push(Event::InstanceMoved {
+                    from: before.tokens.instance_url.clone(),
+                    to: live.tokens.instance_url.clone(),
+                });
+            }
         }
         state.served = Some(record.lineage);
         state.known = Some(record);
@@ -311,7 +313,7 @@ impl fmt::Debug for Shared {
 #[must_use = "a new flight starts when it departs"]
 pub(super) struct Boarding {
     seat: Seat,
-    departure: Option<Departure>,
+    departure: Option<Box<Departure>>,
 }
 
 struct Departure {
@@ -325,7 +327,8 @@ impl Boarding {
     /// at once, and its landing locks the state.
     pub(super) fn depart(self, state: MutexGuard<'_, State>) -> Seat {
         drop(state);
-        if let Some(Departure { runtime, landing, terms }) = self.departure {
+        if let Some(departure) = self.departure {
+            let Departure { runtime, landing, terms } = *departure;
             let id = landing.shared().identity();
             // Dropping the join handle detaches the task: no caller can cancel it (F001, F003).
             drop(runtime.spawn(FLYING.scope(id, async move {

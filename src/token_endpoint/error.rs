@@ -165,6 +165,15 @@ impl TokenError {
         self.0.description.as_deref()
     }
 
+    /// What the endpoint said, in its own words where there are any.
+    pub(crate) fn said(&self) -> String {
+        match (self.code(), self.description()) {
+            (Some(code), Some(description)) => format!("{code} ({description})"),
+            (Some(text), None) | (None, Some(text)) => text.to_owned(),
+            (None, None) => self.to_string(),
+        }
+    }
+
     /// What a person can do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {

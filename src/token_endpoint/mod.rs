@@ -14,7 +14,6 @@ mod hyper;
 #[cfg(test)]
 pub(crate) mod in_memory;
 mod introspect;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the diagnosis on demand, which comes next"))]
 pub(crate) mod read;
 mod reading;
 mod reason;

@@ -25,7 +25,7 @@ async fn when_the_refresh_fails_the_caller_gets_the_answer_it_had() {
         let diagnosis = Diagnosis::of(&response).unwrap();
         assert_eq!(diagnosis.error().unwrap().kind(), expected);
         assert_eq!(
-            (diagnosis.verdict(), diagnosis.generation.unwrap().0),
+            (diagnosis.verdict(), diagnosis.generation().unwrap().0),
             (Some(Verdict::SessionExpired), 1),
             "{expected:?}"
         );

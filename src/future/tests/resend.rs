@@ -123,7 +123,7 @@ async fn f149_the_second_answer_is_final() {
     let diagnosis = Diagnosis::of(&response).unwrap();
     assert!(matches!(diagnosis.outcome(), Outcome::RefusedAgain));
     assert_eq!(
-        (diagnosis.verdict(), diagnosis.generation.unwrap().0),
+        (diagnosis.verdict(), diagnosis.generation().unwrap().0),
         (Some(Verdict::SessionExpired), 2),
         "the diagnosis is of the resend"
     );
@@ -162,7 +162,7 @@ async fn an_accepted_resend_of_an_older_token_does_not_end_the_cool_down() {
     assert_eq!((connection.exchanges(), connection.live().generation.0), (2, 3));
 
     // Of a send that took its time.
-    connection.session.resent(&older, None);
+    connection.session.resend_accepted(&older);
     let response = auth.oneshot(request("/x")).await.unwrap();
     assert!(matches!(outcome(&response), Outcome::CoolingDown { .. }));
     assert_eq!(connection.exchanges(), 2);

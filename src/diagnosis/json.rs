@@ -1,0 +1,55 @@
+//! A diagnosis as JSON, for structured logs.
+
+use serde_json::{Map, Value, json};
+
+use super::Diagnosis;
+
+impl Diagnosis {
+    /// The diagnosis as one JSON object on one line (feature `json`). It holds no secret.
+    ///
+    /// | member | is |
+    /// |---|---|
+    /// | `verdict` | the verdict's name, `null` if nothing was sent |
+    /// | `code`, `message` | as received, or `null` |
+    /// | `outcome` | [`Outcome::code`](super::Outcome::code) |
+    /// | `causes` | the likeliest first: `cause`, `confidence` (`low`, `medium`, `high`), `because` (texts), `remedy`, `owner`, `admin`, `setup` |
+    /// | `error` | the text of the refresh's error, or `null` |
+    /// | `retry_after_ms` | milliseconds, or `null` |
+    /// | `generation`, `token_age_ms` | of the refused token, or `null` |
+    ///
+    /// Members may be added in any version.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let causes: Vec<Value> = self
+            .causes()
+            .into_iter()
+            .map(|ranked| {
+                let advice = ranked.cause.advice();
+                json!({
+                    "cause": ranked.cause.code(),
+                    "confidence": ranked.confidence.to_string(),
+                    "because": ranked.because.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    "remedy": advice.remedy.code(),
+                    "owner": advice.owner,
+                    "admin": advice.admin,
+                    "setup": advice.setup,
+                })
+            })
+            .collect();
+        let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let members = [
+            ("verdict", json!(self.verdict().map(|verdict| format!("{verdict:?}")))),
+            ("code", json!(self.code())),
+            ("message", json!(self.message())),
+            ("outcome", json!(self.outcome().code())),
+            ("causes", Value::Array(causes)),
+            ("error", json!(self.error().map(ToString::to_string))),
+            ("retry_after_ms", json!(self.retry_after().map(millis))),
+            ("generation", json!(self.generation().map(|generation| generation.0))),
+            ("token_age_ms", json!(self.token_age().map(millis))),
+        ];
+        let object: Map<String, Value> =
+            members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Value::Object(object).to_string()
+    }
+}

@@ -1,0 +1,228 @@
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    diagnosis::{NotResendable, Past, Probes},
+    token::Generation,
+    token_endpoint::TokenErrorKind,
+};
+
+const DEAD: (Verdict, &str, &str) =
+    (Verdict::SessionExpired, "INVALID_SESSION_ID", "Session expired or invalid");
+const ALIVE: (Verdict, &str, &str) = (
+    Verdict::SessionNotPermitted,
+    "INVALID_SESSION_ID",
+    "This session is not valid for use with the REST API",
+);
+
+fn refused((verdict, code, message): (Verdict, &str, &str), outcome: Outcome) -> Diagnosis {
+    let refusal = Refusal { verdict, code: Some(code.into()), message: Some(message.into()) };
+    Diagnosis::new(Some(refusal), outcome, facts(false))
+}
+
+fn bare(verdict: Verdict) -> Refusal {
+    Refusal { verdict, code: None, message: None }
+}
+
+fn facts(accepted: bool) -> Facts {
+    let token = TokenFacts {
+        generation: Generation(3),
+        age: Duration::from_secs(7_200),
+        accepted,
+        api_scope: Some(true),
+    };
+    Facts { token: Some(token), ..Facts::default() }
+}
+
+fn past(diagnosis: Diagnosis, past: Past) -> Diagnosis {
+    Diagnosis { facts: Facts { past, ..diagnosis.facts }, ..diagnosis }
+}
+
+fn accepted(diagnosis: Diagnosis) -> Diagnosis {
+    Diagnosis { facts: Facts { token: facts(true).token, ..diagnosis.facts }, ..diagnosis }
+}
+
+fn failed(kind: AuthErrorKind, reason: Option<TokenErrorReason>) -> Outcome {
+    let refused = TokenError::new(TokenErrorKind::Reauthorise).with_reason(reason);
+    Outcome::RefreshFailed(AuthError::new(kind, "refused").with_source(refused))
+}
+
+fn ranked(diagnosis: &Diagnosis) -> Vec<(Cause, Confidence)> {
+    causes(diagnosis).into_iter().map(|ranked| (ranked.cause, ranked.confidence)).collect()
+}
+
+fn first(diagnosis: &Diagnosis) -> (Cause, Confidence) {
+    ranked(diagnosis)[0]
+}
+
+#[test]
+fn a_session_that_worked_and_whose_refresh_cannot_be_made_has_expired() {
+    let outcome = Outcome::RefreshFailed(AuthError::new(AuthErrorKind::StoreUnavailable, "down"));
+    let diagnosis = accepted(refused(DEAD, outcome));
+    assert_eq!(first(&diagnosis), (Cause::Expired, Medium));
+    let diagnosis = accepted(refused(DEAD, Outcome::NotResendable(NotResendable::BodyNotKept)));
+    assert_eq!(first(&diagnosis), (Cause::Expired, Medium));
+}
+
+#[test]
+fn what_the_token_endpoint_says_in_words_is_certain() {
+    use TokenErrorReason as Reason;
+    for (reason, cause) in [
+        (Reason::ExpiredOrRevoked, Cause::Revoked),
+        (Reason::AuthenticationFailure, Cause::Revoked),
+        (Reason::UserInactive, Cause::Revoked),
+        (Reason::IpRestricted, Cause::IpLocked),
+        (Reason::UserNotApproved, Cause::ApiAccessControl),
+        (Reason::ClientCredentialsWrong, Cause::ClientRejected),
+        (Reason::PasswordExpired, Cause::PasswordExpired),
+        (Reason::Maintenance, Cause::Maintenance),
+        (Reason::LoginRateExceeded, Cause::LimitReached),
+    ] {
+        let outcome = failed(AuthErrorKind::OperatorMustAct, Some(reason));
+        for diagnosis in
+            [accepted(refused(DEAD, outcome.clone())), Diagnosis::new(None, outcome, Facts::default())]
+        {
+            assert_eq!(first(&diagnosis), (cause, High), "{reason:?}");
+        }
+    }
+}
+
+#[test]
+fn a_grant_that_ended_in_unknown_words_is_not_certain() {
+    let diagnosis =
+        Diagnosis::new(None, failed(AuthErrorKind::ReauthorisationRequired, None), Facts::default());
+    assert_eq!(ranked(&diagnosis), [(Cause::Revoked, Medium)]);
+}
+
+#[test]
+fn a_dead_session_that_never_worked_here_is_at_the_wrong_host() {
+    let diagnosis = past(refused(DEAD, Outcome::RefusedAgain), Past { barren: 2, ..Past::default() });
+    assert_eq!(first(&diagnosis), (Cause::WrongInstanceUrl, Medium));
+}
+
+#[test]
+fn a_dead_session_after_one_that_worked_here_is_locked_out() {
+    let worked = Past { worked: true, worked_here: true, barren: 1, ..Past::default() };
+    assert_eq!(first(&past(refused(DEAD, Outcome::RefusedAgain), worked)), (Cause::IpLocked, Medium));
+}
+
+#[test]
+fn a_live_session_is_told_apart_by_whether_one_ever_worked() {
+    let never = past(refused(ALIVE, Outcome::RefusedAgain), Past { barren: 2, ..Past::default() });
+    assert_eq!(first(&never), (Cause::ApiAccessControl, Medium));
+    let worked = Past { worked: true, worked_here: true, barren: 1, ..Past::default() };
+    let once = past(refused(ALIVE, Outcome::RefusedAgain), worked);
+    assert_eq!(first(&once), (Cause::IpLocked, Medium));
+    assert!(ranked(&once).contains(&(Cause::ApiAccessControl, Low)));
+}
+
+#[test]
+fn scopes_without_api_explain_a_live_session_that_may_not() {
+    let mut diagnosis = refused(ALIVE, Outcome::RefusedAgain);
+    diagnosis.facts.token.as_mut().unwrap().api_scope = Some(false);
+    assert_eq!(first(&diagnosis), (Cause::MissingScope, High));
+    diagnosis.facts.token.as_mut().unwrap().api_scope = None;
+    assert!(ranked(&diagnosis).contains(&(Cause::MissingScope, Low)), "unknown scopes exclude nothing");
+}
+
+#[test]
+fn maintenance_seen_lately_explains_what_follows_it() {
+    let lately = Past {
+        worked: true,
+        worked_here: true,
+        maintenance: Some(Duration::from_secs(30)),
+        ..Past::default()
+    };
+    for words in [DEAD, ALIVE] {
+        let diagnosis = past(refused(words, Outcome::RefusedAgain), lately.clone());
+        assert_eq!(first(&diagnosis), (Cause::Maintenance, Medium), "{words:?}");
+    }
+}
+
+#[test]
+fn f057_sessions_that_die_young_were_revoked() {
+    let evicted = Past { worked: true, worked_here: true, died_young: 3, ..Past::default() };
+    let outcome = Outcome::CoolingDown { retry_after: Duration::from_secs(60) };
+    assert_eq!(first(&past(accepted(refused(DEAD, outcome)), evicted)), (Cause::Revoked, Medium));
+}
+
+#[test]
+fn probes_tell_a_lock_from_access_control() {
+    let probes =
+        |identity, read| Probes { introspection: Some(true), identity: Some(identity), read: Some(read) };
+    let mut diagnosis = refused(ALIVE, Outcome::Examined);
+    diagnosis.facts.probes = probes(true, Err(Verdict::SessionNotPermitted));
+    assert_eq!(first(&diagnosis), (Cause::ApiAccessControl, Medium));
+    diagnosis.facts.probes = probes(false, Err(Verdict::SessionNotPermitted));
+    assert_eq!(first(&diagnosis), (Cause::IpLocked, Medium));
+    diagnosis.facts.probes = probes(true, Ok(()));
+    assert_eq!(first(&diagnosis), (Cause::IpLocked, Medium), "refused to the client, let in another way");
+}
+
+#[test]
+fn a_session_that_is_let_in_has_no_cause() {
+    let probes = Probes { introspection: Some(true), identity: Some(true), read: Some(Ok(())) };
+    let facts = Facts { probes, ..facts(true) };
+    assert!(causes(&Diagnosis::new(None, Outcome::Examined, facts)).is_empty());
+}
+
+#[test]
+fn every_verdict_has_a_cause_and_only_words_make_it_certain() {
+    use Verdict as V;
+    for (verdict, cause) in [
+        (V::WrongHost, Cause::WrongInstanceUrl),
+        (V::ReadOnlyMaintenance, Cause::Maintenance),
+        (V::RateLimited, Cause::LimitReached),
+        (V::Forbidden, Cause::PermissionMissing),
+        (V::MalformedRequest, Cause::MalformedCredentials),
+        (V::PasswordExpired, Cause::PasswordExpired),
+        (V::TokenFormat, Cause::TokenFormat),
+    ] {
+        let diagnosis = refused((verdict, "SOME_CODE", "some text"), Outcome::NotRefreshable);
+        assert_eq!(first(&diagnosis), (cause, High), "{verdict:?}");
+    }
+    for (verdict, cause) in [
+        (V::UnrecognisedRefusal, Cause::Intermediary),
+        (V::OrgUnavailable, Cause::Maintenance),
+        (V::Forbidden, Cause::Intermediary),
+        (V::WrongHost, Cause::WrongInstanceUrl),
+    ] {
+        let diagnosis = Diagnosis::new(Some(bare(verdict)), Outcome::NotRefreshable, Facts::default());
+        assert_eq!(first(&diagnosis), (cause, Medium), "{verdict:?}");
+    }
+    let nothing = Diagnosis::new(Some(bare(V::NotAuth)), Outcome::NotRefreshable, Facts::default());
+    assert!(causes(&nothing).is_empty());
+}
+
+/// Whatever is not said in so many words stays a guess, with every combination of what may be known.
+#[test]
+fn circumstances_alone_never_make_a_cause_certain() {
+    let outcomes = [
+        Outcome::RefusedAgain,
+        Outcome::TokenUnchanged,
+        Outcome::CoolingDown { retry_after: Duration::from_secs(1) },
+        Outcome::NotResendable(NotResendable::BodyNotKept),
+        Outcome::RefreshFailed(AuthError::new(AuthErrorKind::StoreUnavailable, "down")),
+        Outcome::Examined,
+    ];
+    let flags = [false, true];
+    for words in [DEAD, ALIVE] {
+        for outcome in &outcomes {
+            for (worked, worked_here) in [(false, false), (true, false), (true, true)] {
+                for is_accepted in flags {
+                    for died_young in [0, 5] {
+                        for maintenance in [None, Some(Duration::from_secs(9))] {
+                            let mut diagnosis = refused(words, outcome.clone());
+                            diagnosis.facts = facts(is_accepted);
+                            diagnosis.facts.past =
+                                Past { worked, worked_here, barren: 2, died_young, maintenance };
+                            let ranked = ranked(&diagnosis);
+                            assert!(!ranked.is_empty());
+                            assert!(ranked.iter().all(|(_, confidence)| *confidence < High), "{ranked:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
