@@ -89,12 +89,16 @@
 //! |---|---|
 //! | [`NotRefreshable`] | What the code of the refusal says: a permission, a limit, maintenance. The session is good |
 //! | [`RefreshFailed`] | See its error in the table above |
-//! | [`RefusedAgain`] | New sessions are refused as well: IP ranges of the profile, API Access Control, a missing scope `api`, an org that is elsewhere. An admin must act |
+//! | [`RefusedAgain`] | New sessions are refused as well. [`Diagnosis::causes`](crate::Diagnosis::causes) says why, and who must act |
 //! | [`RefusedOtherwise`] | As for `NotRefreshable`; the session had ended too and was refreshed on the way |
 //! | [`NotResendable`] | Send the request again yourself if that is safe; the session is good now |
 //! | [`TokenUnchanged`] | As for `RefusedAgain`: the token endpoint gives out the same session, alive in its eyes |
 //! | [`CoolingDown`] | Wait, or act as for `RefusedAgain`; [`Session::refresh`](crate::Session::refresh) does not wait |
+//! | [`Examined`] | As its causes say: somebody asked ([`Session::diagnose`](crate::Session::diagnose)) |
 //!
+//! Why a session is refused, and what to do about each cause, is on the page [`refusals`](super::refusals).
+//!
+//! [`Examined`]: crate::Outcome::Examined
 //! [`NotRefreshable`]: crate::Outcome::NotRefreshable
 //! [`RefreshFailed`]: crate::Outcome::RefreshFailed
 //! [`RefusedAgain`]: crate::Outcome::RefusedAgain

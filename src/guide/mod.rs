@@ -3,6 +3,7 @@
 //! | page | answers |
 //! |---|---|
 //! | [`readme`] | what the crate does, how to set it up, what happens on a refusal, the order of layers, what it does not do |
+//! | [`refusals`] | why a request was refused: how causes are told apart, and what a person must do |
 //! | [`stacks`] | how it goes together with tower's, tower-http's and other clients' parts |
 //! | [`errors`] | what to do about each error and each diagnosis, and about errors of the compiler |
 //! | [`store`](crate::store), [`TokenStore`](crate::store::TokenStore) | how to write a token store: two methods, one contract |
@@ -11,4 +12,5 @@
 
 pub mod errors;
 pub mod readme;
+pub mod refusals;
 pub mod stacks;
