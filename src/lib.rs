@@ -96,6 +96,7 @@ pub mod fuzzing;
 pub mod grant;
 #[cfg(doc)]
 pub mod guide;
+mod hmac;
 mod instance_url;
 mod layer;
 mod org_id;
