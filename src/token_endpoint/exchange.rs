@@ -13,11 +13,11 @@ use zeroize::Zeroizing;
 use super::{
     answer::TokenResponse,
     error::{TokenError, TokenErrorKind},
-    form, http_date,
+    form,
     taxonomy::{self, Asked},
     transport::{Transport, is_unsent},
 };
-use crate::{BoxError, grant::LoginOrigin};
+use crate::{BoxError, grant::LoginOrigin, http_date};
 
 /// Token answers have some 2 KiB. Whatever is larger is no token answer, and is not read to its end (F104).
 pub(super) const BODY_LIMIT: usize = 64 * 1024;
