@@ -209,6 +209,7 @@ mod tests {
             verdict: Verdict::SessionExpired,
             code: Some("INVALID_SESSION_ID".into()),
             message: Some("Session expired or invalid".into()),
+            retry_after: None,
         };
         Diagnosis { refusal: Some(refusal), generation: Some(Generation(3)), outcome }
     }

@@ -109,7 +109,7 @@ where
 
     /// Decides what `answer` is, from the beginning of its body.
     fn read(&mut self, mut answer: Response<PeekBody<Rs>>, seen: &[u8]) -> Turn<S, B, K, Rs> {
-        let refusal = refusal::read(self.errand.head(&answer), seen);
+        let refusal = refusal::read_answer(self.errand.answer(&answer), seen);
         if refusal.verdict == Verdict::NotAuth {
             self.errand.accept();
             return ControlFlow::Break(answer);

@@ -4,4 +4,7 @@ mod head;
 pub mod replay;
 mod target;
 
-pub(crate) use self::{head::PackedHead, target::Form};
+pub(crate) use self::{
+    head::PackedHead,
+    target::{Aim, Form},
+};
