@@ -154,7 +154,7 @@ impl<S, K> Errand<S, K> {
             status: response.status(),
             headers: response.headers(),
             dialect,
-            host: (aim == Aim::Home).then(|| self.live.authority.host()),
+            host: (aim == Aim::Home).then(|| self.live.authority.as_str()),
         }
     }
 

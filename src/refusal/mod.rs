@@ -107,8 +107,8 @@ pub struct Head<'a> {
     pub headers: &'a HeaderMap,
     /// The path of the request that was answered.
     pub path: &'a str,
-    /// The host that the request was sent to, if that is known: a redirect to the same API elsewhere is then told from
-    /// one within the host.
+    /// The host that the request was sent to, with its port if that is not 443, as far as it is known: a redirect to the
+    /// same API elsewhere is then told from one within the host.
     pub host: Option<&'a str>,
 }
 

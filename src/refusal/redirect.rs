@@ -3,6 +3,7 @@
 use http::{Uri, header::LOCATION};
 
 use super::{Answer, Dialect};
+use crate::instance_url::{HostPolicy, InstanceUrl};
 
 /// Whether an API call was answered with the way to a login page, to Lightning, or to the same API on another host.
 ///
@@ -33,8 +34,17 @@ fn is_page(location: &Uri) -> bool {
 /// Whether the same API is meant to be asked on another host: the org has moved (My Domain, enhanced domains, another
 /// instance).
 fn is_other_host(answer: Answer<'_>, location: &Uri) -> bool {
+    let (Some(scheme), Some(there)) = (location.scheme_str(), location.authority()) else { return false };
     Dialect::of(location.path()) == answer.dialect
-        && location
-            .host()
-            .is_some_and(|there| answer.host.is_none_or(|asked| !asked.eq_ignore_ascii_case(there)))
+        && answer.host.is_none_or(|asked| !is_same_host(asked, there.as_str()))
+        // A host that no org can have is not where this one has gone.
+        && InstanceUrl::parse_with(&format!("{scheme}://{there}"), ANY_ORG).is_ok()
+}
+
+/// Nothing is sent there on the word of a redirect, so that every host passes that any session might have.
+const ANY_ORG: HostPolicy = HostPolicy { loopback: true, force_com: true };
+
+fn is_same_host(one: &str, other: &str) -> bool {
+    let plain = |host: &str| host.strip_suffix(":443").unwrap_or(host).to_ascii_lowercase();
+    plain(one) == plain(other)
 }

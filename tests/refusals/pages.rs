@@ -29,6 +29,9 @@ fn below_400_only_the_way_to_another_host_is_a_refusal() {
         ("https://acme.my.salesforce.com/services/data/v65.0/", WrongHost),
         ("https://acme.my.salesforce.com/services/Soap/u/65.0", NotAuth),
         ("/services/data/v65.0/", NotAuth),
+        ("https://evil.example/services/data/v65.0/", NotAuth),
+        ("https://acme.my.salesforce.com.evil.example/services/data/v65.0/", NotAuth),
+        ("https://a@acme.my.salesforce.com/services/data/v65.0/", NotAuth),
         ("https://acme.file.force.com/sfc/dist/version/download/", NotAuth),
         ("https://evil.example/login.salesforce.com", NotAuth),
         ("https://login.salesforce.com.evil.example/", NotAuth),
@@ -59,6 +62,8 @@ fn f135_a_redirect_within_the_host_that_was_asked_is_none_to_another() {
         ("acme.my.salesforce.com", "https://acme.my.salesforce.com/services/data/v65.0/", NotAuth),
         ("acme.my.salesforce.com", "https://ACME.my.salesforce.com:443/services/data/v65.0/", NotAuth),
         ("na1.salesforce.com", "https://acme.my.salesforce.com/services/data/v65.0/", WrongHost),
+        ("127.0.0.1:8080", "http://127.0.0.1:8081/services/data/v65.0/", WrongHost),
+        ("127.0.0.1:8080", "http://127.0.0.1:8080/services/data/v65.0/", NotAuth),
         ("na1.salesforce.com", "https://acme.file.force.com/sfc/dist/version/download/", NotAuth),
         ("acme.lightning.force.com", "https://acme.lightning.force.com/lightning/page/home", WrongHost),
     ] {
