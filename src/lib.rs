@@ -102,6 +102,8 @@ pub mod fuzzing;
 pub mod grant;
 #[cfg(doc)]
 pub mod guide;
+mod hmac;
+mod http_date;
 mod instance_url;
 mod layer;
 mod org_id;
@@ -111,6 +113,7 @@ mod request;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
 mod response;
+mod retry_after;
 mod secret;
 mod service;
 mod session;

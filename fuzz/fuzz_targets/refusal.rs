@@ -6,9 +6,9 @@ use http::{
     header::{CONTENT_ENCODING, LOCATION},
 };
 use libfuzzer_sys::fuzz_target;
-use tower_salesforce_auth::refusal::{self, Head, Verdict};
+use tower_salesforce_auth::refusal::{self, Head, Refusal, Verdict};
 
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 16] = [
     "/services/data/v65.0/limits",
     "/services/async/65.0/job",
     "/services/Soap/u/65.0",
@@ -17,6 +17,14 @@ const PATHS: [&str; 8] = [
     "/id/00Dxx0000000000/005xx0000000000",
     "/partners/services/async/65.0/job",
     "",
+    "/einstein/ai-agent/v1/agents/0Xx/sessions",
+    "/api/v1/query",
+    "/services/a360/token",
+    "/services/apexrest/orders",
+    "/partners/services/Soap/class/Orders",
+    "/apex/page",
+    "/cometd/65.0",
+    "/services/oauth2/singleaccess",
 ];
 
 /// What is looked at of a body.
@@ -49,7 +57,7 @@ fuzz_target!(|data: &[u8]| {
         body.splice(at..at, SESSION_ID.bytes());
     }
 
-    let head = Head::new(status, &headers, PATHS[usize::from(shape & 7)]);
+    let head = Head::new(status, &headers, PATHS[usize::from(shape & 7) | usize::from(shape & 128) >> 4]);
     let read = refusal::read(head, &body);
     assert_eq!(read.verdict, refusal::classify(head, &body));
     if let Some(beginning) = body.get(..CAP) {
@@ -58,11 +66,23 @@ fuzz_target!(|data: &[u8]| {
     if status.is_success() || !refusal::is_candidate(head) {
         assert_eq!(read.verdict, Verdict::NotAuth);
     }
-    for text in read.code.iter().chain(&read.message) {
-        assert!(text.len() <= SHOWN && !text.contains(char::is_control), "{text:?}");
-        assert!(!text.contains(CANARY) || !body_is_plain(&body), "{text:?}");
+    check_words(&read, &body);
+
+    // What is read above the layer has the same words to show.
+    check_words(&refusal::cometd(&body), &body);
+    let text = String::from_utf8_lossy(&body);
+    let (error_code, message) = text.split_once('\n').unwrap_or(("", &text));
+    for error_code in [None, Some(error_code)] {
+        check_words(&refusal::grpc(i32::from(at), message, error_code), &body);
     }
 });
+
+fn check_words(read: &Refusal, body: &[u8]) {
+    for text in read.code.iter().chain(&read.message) {
+        assert!(text.len() <= SHOWN && !text.contains(char::is_control), "{text:?}");
+        assert!(!text.contains(CANARY) || !body_is_plain(body), "{text:?}");
+    }
+}
 
 /// Whether the session id stands in the body as it was put there: no escape before it that swallows its beginning, and
 /// no second canary, since the fuzzer learns to write it.

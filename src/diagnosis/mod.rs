@@ -138,7 +138,8 @@ impl Diagnosis {
         match &self.outcome {
             Outcome::CoolingDown { retry_after } => Some(*retry_after),
             Outcome::RefreshFailed(error) => error.retry_after(),
-            _ => None,
+            // What the answer itself asked for.
+            _ => self.refusal.as_ref()?.retry_after,
         }
     }
 }
@@ -175,6 +176,7 @@ mod tests {
             verdict: Verdict::SessionExpired,
             code: Some("INVALID_SESSION_ID".into()),
             message: Some("Session expired or invalid".into()),
+            retry_after: None,
         };
         let token = TokenFacts {
             generation: Generation(3),

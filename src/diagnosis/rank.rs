@@ -200,14 +200,15 @@ impl Ranking<'_> {
         self.add(Cause::Unknown, Low, []);
     }
 
+    /// `URL_NOT_RESET`, or a redirect or page that stands where the org's API was.
     fn wrong_host(&mut self) {
         let is_said = self.refusal.is_some_and(|refusal| refusal.code.is_some());
-        let words = self.words();
-        self.add(
-            Cause::WrongInstanceUrl,
-            if is_said { High } else { Medium },
-            words.into_iter().chain(self.host()),
-        );
+        let because = self.words().into_iter().chain(self.host());
+        self.add(Cause::WrongInstanceUrl, if is_said { High } else { Medium }, because);
+        if !is_said {
+            self.maintenance(Low);
+            self.add(Cause::Intermediary, Low, []);
+        }
     }
 
     fn unavailable(&mut self) {

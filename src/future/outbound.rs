@@ -10,7 +10,7 @@ use http::{
 
 use crate::{
     BoxError, NotResendable,
-    refusal::{self, Head},
+    refusal::{self, Answer, Dialect},
     request::{Aim, Form, PackedHead, replay::Replay},
     service::Shared,
     session::{Live, Session, X_SFDC_SESSION},
@@ -28,10 +28,16 @@ pub(crate) struct Errand<S, K> {
     pub(crate) shared: Arc<Shared<S>>,
     /// The token it was sent with.
     pub(crate) live: Arc<Live>,
-    path: PathStart,
-    /// Whether it was sent to the org's own host, and not to one that the builder allowed.
-    pub(crate) is_home: bool,
+    asked: Asked,
     pub(crate) attempt: Attempt<K>,
+}
+
+/// What was asked, and where: all that the answer is read with.
+#[derive(Clone, Copy)]
+struct Asked {
+    /// Decided once, from the whole path, for the token's place and for the answer alike.
+    dialect: Dialect,
+    aim: Aim,
 }
 
 /// Which send it is.
@@ -68,19 +74,13 @@ impl<S, B, K> Outbound<S, B, K> {
         let (mut head, body) = request.into_parts();
         let (body, kept) = replay.keep(body, &mut head.extensions);
         let errand = match address(&mut head, form, &live, &shared.session, kept.is_some())? {
-            Addressed::Ours { path, is_home, packed } => {
+            Addressed::Ours { asked, packed } => {
                 let copy = match (packed, kept) {
                     (Some(head), Some(body)) => Ok(Copy { head, body }),
                     (_, None) => Err(NotResendable::BodyNotKept),
                     (None, Some(_)) => Err(NotResendable::Head),
                 };
-                Some(Errand {
-                    shared: Arc::clone(shared),
-                    live,
-                    path,
-                    is_home,
-                    attempt: Attempt::First(copy),
-                })
+                Some(Errand { shared: Arc::clone(shared), live, asked, attempt: Attempt::First(copy) })
             }
             Addressed::CallersOwn => None,
         };
@@ -103,7 +103,7 @@ impl<S, B, K> Outbound<S, B, K> {
 
 enum Addressed {
     /// With our token; packed as it was without it, if it is to be kept.
-    Ours { path: PathStart, is_home: bool, packed: Option<PackedHead> },
+    Ours { asked: Asked, packed: Option<PackedHead> },
     /// With the credentials that it had.
     CallersOwn,
 }
@@ -121,8 +121,9 @@ fn address(
         Addressed::CallersOwn
     } else {
         let packed = if keeps { PackedHead::pack(head) } else { None };
-        authorize(&mut head.headers, head.uri.path(), live)?;
-        Addressed::Ours { path: PathStart::of(head.uri.path()), is_home: aim == Aim::Home, packed }
+        let dialect = Dialect::of(head.uri.path());
+        authorize(&mut head.headers, dialect, live)?;
+        Addressed::Ours { asked: Asked { dialect, aim }, packed }
     };
     aim.direct(&mut head.uri, live)?;
     Ok(addressed)
@@ -150,7 +151,7 @@ fn address_anew<B>(
     let mut uri = given.clone();
     let aim = Form::of(request.method(), &uri)?.aim(&uri, live, |uri| session.allows_origin(uri))?;
     aim.direct(&mut uri, live)?;
-    authorize(request.headers_mut(), uri.path(), live)?;
+    authorize(request.headers_mut(), Dialect::of(uri.path()), live)?;
     *request.uri_mut() = uri;
     Ok(())
 }
@@ -162,9 +163,9 @@ fn brings_credentials(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| *name == AUTHORIZATION || *name == X_SFDC_SESSION)
 }
 
-/// Adds the token in the header that `path` takes it from, or puts it in the place of an older one.
-fn authorize(headers: &mut HeaderMap, path: &str, live: &Live) -> Result<(), BoxError> {
-    let (name, value) = live.credential(path);
+/// Adds the token in the header that the API takes it from, or puts it in the place of an older one.
+fn authorize(headers: &mut HeaderMap, dialect: Dialect, live: &Live) -> Result<(), BoxError> {
+    let (name, value) = live.credential(dialect);
     debug_assert!(value.is_sensitive(), "S07");
     headers.try_insert(name, value.clone())?;
     Ok(())
@@ -172,25 +173,30 @@ fn authorize(headers: &mut HeaderMap, path: &str, live: &Live) -> Result<(), Box
 
 impl<S, K> Errand<S, K> {
     /// The head of an answer, as far as refusals are read from it.
-    pub(crate) fn head<'a, T>(&'a self, response: &'a Response<T>) -> Head<'a> {
-        Head::new(response.status(), response.headers(), self.path.as_str())
+    pub(crate) fn answer<'a, T>(&'a self, response: &'a Response<T>) -> Answer<'a> {
+        let dialect = self.asked.dialect;
+        Answer {
+            status: response.status(),
+            headers: response.headers(),
+            dialect,
+            host: self.is_home().then(|| self.live.authority.as_str()),
+        }
+    }
+
+    /// Whether it was sent to the org's own host, and not to one that the builder allowed.
+    pub(crate) fn is_home(&self) -> bool {
+        self.asked.aim == Aim::Home
     }
 
     /// Whether the answer may be a refusal.
     pub(crate) fn suspects<T>(&self, response: &Response<T>) -> bool {
         // Never a 2xx: nearly all answers need no further look.
-        !response.status().is_success() && refusal::is_candidate(self.head(response))
+        !response.status().is_success() && refusal::suspects(self.answer(response))
     }
 
     /// The same errand for the second send, with the token of now.
     pub(crate) fn last(&self, live: Arc<Live>) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            live,
-            path: self.path,
-            is_home: self.is_home,
-            attempt: Attempt::Last,
-        }
+        Self { shared: Arc::clone(&self.shared), live, asked: self.asked, attempt: Attempt::Last }
     }
 
     /// Notes that the answer is no refusal.
@@ -199,53 +205,5 @@ impl<S, K> Errand<S, K> {
             Attempt::First(_) => self.live.accept(),
             Attempt::Last => self.shared.session.resend_accepted(&self.live),
         }
-    }
-}
-
-/// The beginning of a path: enough to tell Salesforce's APIs apart, without an allocation.
-#[derive(Clone, Copy)]
-pub(crate) struct PathStart {
-    bytes: [u8; Self::MOST],
-    length: u8,
-}
-
-impl PathStart {
-    /// Room for `/services/data/v65.0/sobjects/`, `/services/Soap/u/65.0/` with an org's id behind it or
-    /// `/id/` with both ids, each behind the path of an Experience Cloud site.
-    const MOST: usize = 63;
-
-    fn of(path: &str) -> Self {
-        let length = path.len().min(Self::MOST);
-        let mut bytes = [0; Self::MOST];
-        if let (Some(to), Some(from)) = (bytes.get_mut(..length), path.as_bytes().get(..length)) {
-            to.copy_from_slice(from);
-        }
-        Self { bytes, length: length as u8 }
-    }
-
-    fn as_str(&self) -> &str {
-        let bytes = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
-        match std::str::from_utf8(bytes) {
-            Ok(path) => path,
-            // The cut went through a character.
-            Err(error) => {
-                std::str::from_utf8(bytes.get(..error.valid_up_to()).unwrap_or_default()).unwrap_or("/")
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_remembered_up_to_a_whole_character() {
-        let long = format!("/{}äx", "y".repeat(61));
-        for (path, start) in [("/", "/"), ("/services/data", "/services/data"), (long.as_str(), &long[..62])]
-        {
-            assert_eq!(PathStart::of(path).as_str(), start);
-        }
-        assert_eq!(PathStart::of(&format!("/{}äx", "y".repeat(60))).as_str().len(), 63);
     }
 }

@@ -108,12 +108,13 @@ where
 
     /// Decides what `answer` is, from the beginning of its body.
     fn read(&mut self, mut answer: Response<PeekBody<Rs>>, seen: &[u8]) -> Turn<S, B, K, Rs> {
-        let refusal = refusal::read(self.errand.head(&answer), seen);
+        let refusal = refusal::read_answer(self.errand.answer(&answer), seen);
         if refusal.verdict == Verdict::NotAuth {
             self.errand.accept();
             return ControlFlow::Break(answer);
         }
-        let Errand { shared, live, is_home, attempt, .. } = &mut self.errand;
+        let is_home = self.errand.is_home();
+        let Errand { shared, live, attempt, .. } = &mut self.errand;
         match mem::replace(attempt, Attempt::Last) {
             Attempt::First(copy) => {
                 // Unpacked and held before anything is decided: the session is told only of a resend that can be
@@ -124,13 +125,13 @@ where
                 });
                 let live = Arc::clone(live);
                 let resendable = copy.as_ref().map_or_else(|reason| Err(*reason), |_| Ok(()));
-                let evidence = Evidence { live, refusal: refusal.clone(), is_home: *is_home, resendable };
+                let evidence = Evidence { live, refusal: refusal.clone(), is_home, resendable };
                 let recover = shared.session.recover(evidence);
                 ControlFlow::Continue(Stage::Recovering(recover, Held { answer, refusal, copy }))
             }
             // F149: the second answer is final.
             Attempt::Last => {
-                let diagnosis = shared.session.resend_refused(live, refusal, *is_home);
+                let diagnosis = shared.session.resend_refused(live, refusal, is_home);
                 answer.extensions_mut().insert(diagnosis);
                 ControlFlow::Break(answer)
             }
@@ -140,7 +141,7 @@ where
     /// Does what the session advises.
     fn heed(&self, advice: Recovery, held: Held<K, Rs>) -> Turn<S, B, K, Rs> {
         let Held { mut answer, refusal, copy } = held;
-        let Errand { shared, live: refused, is_home, .. } = &self.errand;
+        let Errand { shared, live: refused, .. } = &self.errand;
         let diagnosis = match advice {
             Recovery::HandBack(diagnosis) => *diagnosis,
             Recovery::Resend(live) => match copy.and_then(|copy| resend(copy, &shared.session, &live)) {
@@ -152,7 +153,7 @@ where
                     let reserving = Reserving::new(shared.fresh(), outbound, given);
                     return ControlFlow::Continue(Stage::Readying(reserving));
                 }
-                Err(reason) => shared.session.not_resent(refused, refusal, *is_home, reason),
+                Err(reason) => shared.session.not_resent(refused, refusal, self.errand.is_home(), reason),
             },
         };
         answer.extensions_mut().insert(diagnosis);

@@ -25,10 +25,9 @@ pub(super) struct Reading<'a, V = Verdict> {
 /// What a dialect found in a body; without a verdict the status decides.
 pub(super) type Found<'a> = Reading<'a, Option<Verdict>>;
 
-/// Reads every error in `text` and lets the most telling one decide: the first that is about the session, else the
-/// first that is known, else the first (F144).
+/// Reads every error in `text` and lets the most telling one decide.
 pub(super) fn read(text: &str, words: SessionWords) -> Found<'_> {
-    let mut decision = Decision { words, best: None };
+    let mut decision = Decision::new(words);
     match text.as_bytes().first() {
         Some(b'[' | b'{') => {
             let whole = json::errors(text, &mut |entry| decision.weigh(entry));
@@ -36,22 +35,50 @@ pub(super) fn read(text: &str, words: SessionWords) -> Found<'_> {
                 decision.weigh_wreck(text);
             }
         }
-        Some(b'<') => xml::errors(text, &mut |entry| decision.weigh(entry)),
+        Some(b'<') => {
+            // The detail of a SOAP fault only says again what its code has said.
+            for entry in xml::errors(text) {
+                decision.weigh(entry);
+                if decision.is_final() {
+                    break;
+                }
+            }
+        }
         Some(_) => decision.weigh(Entry { code: None, message: Some(Cow::Borrowed(text)) }),
         None => {}
     }
-    decision.best.unwrap_or(Reading { verdict: None, entry: Entry::default() })
+    decision.made()
 }
 
-struct Decision<'a> {
+/// Which of several errors decides: the first that is about the session, else the first that is known, else the first
+/// (F144).
+pub(super) struct Decision<'a> {
     words: SessionWords,
     best: Option<Found<'a>>,
 }
 
 impl<'a> Decision<'a> {
-    fn weigh(&mut self, entry: Entry<'a>) {
-        let verdict = wording::verdict(entry.code.as_deref(), entry.message.as_deref(), self.words);
-        self.weigh_reading(Reading { verdict, entry });
+    pub(super) fn new(words: SessionWords) -> Self {
+        Self { words, best: None }
+    }
+
+    pub(super) fn made(self) -> Found<'a> {
+        self.best.unwrap_or(Reading { verdict: None, entry: Entry::default() })
+    }
+
+    /// Whether no further error can change it.
+    fn is_final(&self) -> bool {
+        self.best.as_ref().is_some_and(|best| weight(best.verdict) == weight(Some(Verdict::SessionExpired)))
+    }
+
+    pub(super) fn weigh(&mut self, entry: Entry<'a>) {
+        self.weigh_or(entry, None);
+    }
+
+    /// As [`weigh`](Self::weigh), of an error that means `otherwise` if its words are not known.
+    pub(super) fn weigh_or(&mut self, entry: Entry<'a>, otherwise: Option<Verdict>) {
+        let known = wording::verdict(entry.code.as_deref(), entry.message.as_deref(), self.words);
+        self.weigh_reading(Reading { verdict: known.or(otherwise), entry });
     }
 
     /// JSON that cannot be read to its end, by nature or because it was cut off: the code alone still tells.

@@ -1,29 +1,21 @@
 //! The identity URL, `userinfo` and their neighbours: a refused session is a 403 with the plain text `Bad_OAuth_Token`.
+//!
+//! On any other path Salesforce's Mobile SDK takes the same text for a missing permission, and so does this crate.
 
 use std::borrow::Cow;
 
 use super::{
-    Head, Verdict,
+    Answer, Verdict,
     entries::{Entry, Found, Reading},
     rest,
     wording::{self, SessionWords},
 };
 
-/// Whether a request went to one of these resources: the rule of Salesforce's Mobile SDK, which takes the same text on
-/// any other path for a missing permission.
-pub(super) fn is_addressed(path: &str) -> bool {
-    path.starts_with("/services/oauth2") || path.starts_with("/id/")
-}
-
-pub(super) fn read<'a>(head: Head<'_>, text: &'a str) -> Found<'a> {
-    if takes_its_own_credentials(head.path) {
-        let verdict = matches!(head.status.as_u16(), 400..=403).then_some(Verdict::NotAuth);
-        return Reading { verdict, entry: Entry::default() };
-    }
+pub(super) fn read<'a>(answer: Answer<'_>, text: &'a str) -> Found<'a> {
     if text.starts_with(['{', '[', '<']) {
-        return rest::read(head, text);
+        return rest::read(answer, text);
     }
-    let words = match head.status.as_u16() {
+    let words = match answer.status.as_u16() {
         401 | 403 => SessionWords::Coded,
         _ => SessionWords::Ignored,
     };
@@ -37,7 +29,8 @@ pub(super) fn read<'a>(head: Head<'_>, text: &'a str) -> Found<'a> {
     Reading { verdict, entry: Entry { code, message } }
 }
 
-/// Resources that are asked with a client's credentials or a refresh token: what they refuse is not the session.
-fn takes_its_own_credentials(path: &str) -> bool {
-    matches!(path, "/services/oauth2/token" | "/services/oauth2/revoke" | "/services/oauth2/introspect")
+/// Reads the answer of a resource that is asked with other credentials than the session: what it refuses are those.
+pub(super) fn read_other(answer: Answer<'_>) -> Found<'static> {
+    let verdict = matches!(answer.status.as_u16(), 400..=403).then_some(Verdict::NotAuth);
+    Reading { verdict, entry: Entry::default() }
 }

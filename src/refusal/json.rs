@@ -33,17 +33,26 @@ macro_rules! other_scalars {
 
 /// Hands every error of `text` to `each`, as far as `text` can be read, and says whether that was to its end.
 ///
-/// Errors are the top-level object or the elements of the top-level array. What is nested deeper is skipped without
-/// recursion, so depth costs no stack (S22).
+/// Errors are the top-level object, the elements of the top-level array, and those of a list named `errors`. What is
+/// nested deeper is skipped without recursion, so depth costs no stack (S22).
 pub(super) fn errors<'a>(text: &'a str, each: &mut dyn FnMut(Entry<'a>)) -> bool {
     let mut json = serde_json::Deserializer::from_str(text);
-    json.deserialize_any(Errors { each, nested: false }).and_then(|()| json.end()).is_ok()
+    json.deserialize_any(Errors { each, place: Place::Document }).and_then(|()| json.end()).is_ok()
 }
 
-/// Where errors may stand: the document, and the elements of its array.
+/// Where errors may stand.
 struct Errors<'f, 'a> {
     each: &'f mut dyn FnMut(Entry<'a>),
-    nested: bool,
+    place: Place,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Document,
+    /// What is named `errors`.
+    List,
+    /// An element of either.
+    Element,
 }
 
 impl<'a> DeserializeSeed<'a> for Errors<'_, 'a> {
@@ -62,10 +71,11 @@ impl<'a> Visitor<'a> for Errors<'_, 'a> {
     }
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut elements: A) -> Result<(), A::Error> {
-        if self.nested {
+        if self.place == Place::Element {
             while elements.next_element::<IgnoredAny>()?.is_some() {}
         } else {
-            while elements.next_element_seed(Errors { each: &mut *self.each, nested: true })?.is_some() {}
+            let place = Place::Element;
+            while elements.next_element_seed(Errors { each: &mut *self.each, place })?.is_some() {}
         }
         Ok(())
     }
@@ -80,6 +90,10 @@ impl<'a> Visitor<'a> for Errors<'_, 'a> {
                     Member::Code if entry.code.is_none() => &mut entry.code,
                     Member::Message if entry.message.is_none() => &mut entry.message,
                     Member::Title if title.is_none() => &mut title,
+                    Member::Errors if self.place == Place::Document => {
+                        members.next_value_seed(Errors { each: &mut *self.each, place: Place::List })?;
+                        continue;
+                    }
                     _ => {
                         members.next_value::<IgnoredAny>()?;
                         continue;
@@ -106,9 +120,11 @@ impl<'a> Visitor<'a> for Errors<'_, 'a> {
 /// The members that are read.
 enum Member {
     Code,
-    /// Stands for the code where there is none: the Agent API names its exceptions so.
+    /// Stands for the code where there is none: the Agent API names its exceptions so, gateways count them.
     Title,
     Message,
+    /// A list of errors, as GraphQL and gateways have it.
+    Errors,
     Other,
 }
 
@@ -130,11 +146,18 @@ impl Visitor<'_> for MemberName {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Member, E> {
-        Ok(match name {
-            "errorCode" | "exceptionCode" => Member::Code,
-            "message" | "exceptionMessage" => Member::Message,
-            "error" => Member::Title,
-            _ => Member::Other,
+        // Account Engagement writes `code` and `err`, Marketing Cloud `errorcode`, OAuth `error_description`.
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        Ok(if is("errorCode") || is("exceptionCode") {
+            Member::Code
+        } else if is("message") || is("exceptionMessage") || is("error_description") || is("err") {
+            Member::Message
+        } else if is("error") || is("code") {
+            Member::Title
+        } else if is("errors") {
+            Member::Errors
+        } else {
+            Member::Other
         })
     }
 }
@@ -213,6 +236,13 @@ mod tests {
             (r#"{"error":"E","errorCode":"A"}"#, vec![entry("A", "")]),
             (r#"{"exceptionCode":"A","exceptionMessage":"b"}"#, vec![entry("A", "b")]),
             (r#"{"\u0065rrorCode":"\u0041","message":"\"\u00e9\n"}"#, vec![entry("A", "\"é\n")]),
+            (r#"{"ERRORCODE":"A","Message":"b"}"#, vec![entry("A", "b")]),
+            (r#"{"@attributes":{"err_code":184},"err":"b"}"#, vec![entry("", "b")]),
+            (r#"{"code":184,"message":"b"}"#, vec![entry("", "b")]),
+            (r#"{"code":"401","message":"b","errorCode":"A"}"#, vec![entry("A", "b")]),
+            (r#"{"errors":[{"errorCode":"A"}],"message":"b"}"#, vec![entry("A", ""), entry("", "b")]),
+            (r#"[{"errors":[{"errorCode":"A"}]}]"#, vec![entry("", "")]),
+            (r#"{"errors":{"errorCode":"A"}}"#, vec![entry("A", ""), entry("", "")]),
             ("[]", vec![]),
             ("{}", vec![entry("", "")]),
         ] {

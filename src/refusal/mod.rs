@@ -21,31 +21,48 @@
 //!
 //! | API | how a dead session looks there |
 //! |---|---|
-//! | REST, and all that speak like it: Bulk 2.0, Tooling, Connect, Apex REST | 401, a JSON array, object or XML with `INVALID_SESSION_ID` |
+//! | REST, and all that speak like it: Bulk 2.0, Tooling, Connect, GraphQL, Apex REST | 401, a JSON array, object or XML with `INVALID_SESSION_ID` |
 //! | Bulk 1.0 (`/services/async/`) | 400, XML or JSON with `InvalidSessionId` |
 //! | SOAP (`/services/Soap/`) | 500, a fault with `INVALID_SESSION_ID` |
 //! | identity (`/id/`, `/services/oauth2/`) | 403, the plain text `Bad_OAuth_Token` |
+//! | Data Cloud (`/services/a360/`, `/api/v1/`, `/api/v2/`) | 401, a JSON object or the login page |
+//! | Agent API (`/einstein/`) | 401, a JSON object; an empty 404 for a token that is not in JWT format |
+//! | Streaming API | 200, a CometD message that failed: [`cometd`] |
+//! | Pub/Sub API | a gRPC status: [`grpc`] |
 //!
-//! What is inside a 2xx is data and never a refusal, also where it holds errors of sub-requests. Which codes and texts
-//! are known, how surely, and from where, says [`known`].
+//! For [`classify`] what is inside a 2xx is data and never a refusal, also where it holds errors of sub-requests (Composite,
+//! GraphQL). Which codes and texts are known, how surely, and from where, says [`known`].
 
+mod agent;
 mod body;
 mod bulk;
+mod cometd;
+mod dialect;
 mod entries;
+mod grpc;
+mod html;
 mod identity;
 mod json;
 mod redact;
 mod redirect;
 mod rest;
 mod soap;
+mod status;
 mod wording;
 mod xml;
 
+use std::time::Duration;
+
 use http::{HeaderMap, StatusCode};
 
-use self::entries::{Entry, Reading};
-pub use self::wording::{Certainty, Wording, known};
-pub(crate) use self::{bulk::is_addressed as is_bulk, redact::without_long_words};
+use self::entries::{Entry, Found, Reading};
+pub use self::{
+    cometd::cometd,
+    grpc::grpc,
+    wording::{Certainty, Wording, known},
+};
+pub(crate) use self::{dialect::Dialect, redact::without_long_words};
+use crate::retry_after;
 
 /// The most bytes of a body that are looked at.
 pub(crate) const PEEK_BYTES: usize = 16 * 1024;
@@ -60,7 +77,7 @@ pub enum Verdict {
     SessionNotPermitted,
     /// A 401 that nobody recognises, perhaps a proxy's: as expired, but at most one refresh per cool-down.
     UnrecognisedRefusal,
-    /// The request went to a host that is not the org's: resend to the right one.
+    /// The request went to a host that is not the org's, or that has no API: resend to the right one.
     WrongHost,
     /// Writes are paused while the org is in maintenance.
     ReadOnlyMaintenance,
@@ -68,7 +85,7 @@ pub enum Verdict {
     OrgUnavailable,
     /// A limit was reached.
     RateLimited,
-    /// A permission is missing.
+    /// A permission is missing, or a login that the caller made by itself was refused.
     Forbidden,
     /// The request itself is malformed in its credentials.
     MalformedRequest,
@@ -90,13 +107,38 @@ pub struct Head<'a> {
     pub headers: &'a HeaderMap,
     /// The path of the request that was answered.
     pub path: &'a str,
+    /// The host that the request was sent to, with its port if that is not 443, as far as it is known: a redirect to the
+    /// same API elsewhere is then told from one within the host.
+    pub host: Option<&'a str>,
 }
 
 impl<'a> Head<'a> {
     /// The head of the answer to a request for `path`.
     #[must_use]
     pub fn new(status: StatusCode, headers: &'a HeaderMap, path: &'a str) -> Self {
-        Self { status, headers, path }
+        Self { status, headers, path, host: None }
+    }
+
+    /// The same head, of an answer that came from `host`.
+    #[must_use]
+    pub fn from_host(mut self, host: &'a str) -> Self {
+        self.host = Some(host);
+        self
+    }
+}
+
+/// A head whose request is known by its API: all that is left of the path when the answer comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer<'a> {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) dialect: Dialect,
+    pub(crate) host: Option<&'a str>,
+}
+
+impl<'a> From<Head<'a>> for Answer<'a> {
+    fn from(Head { status, headers, path, host }: Head<'a>) -> Self {
+        Self { status, headers, dialect: Dialect::of(path), host }
     }
 }
 
@@ -108,8 +150,22 @@ pub struct Refusal {
     pub verdict: Verdict,
     /// The error code, without an XML prefix, escaped and capped at 256 bytes.
     pub code: Option<String>,
-    /// The message, without session ids, escaped and capped at 256 bytes.
+    /// The message, without session ids, escaped and capped at 256 bytes. Of a page, its title.
     pub message: Option<String>,
+    /// How long to wait before the next try, if the answer asks for it (`Retry-After`, in seconds or as a date; at most
+    /// 24 hours, after which every limit of Salesforce's begins anew).
+    pub retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    fn new(verdict: Verdict, entry: &Entry<'_>) -> Self {
+        Self {
+            verdict,
+            code: entry.code.as_deref().map(redact::shown),
+            message: entry.message.as_deref().map(redact::shown),
+            retry_after: None,
+        }
+    }
 }
 
 /// Whether a response may be a refusal, so that its body is worth a look. Reads the head only.
@@ -118,7 +174,7 @@ pub struct Refusal {
 /// writes are paused for maintenance.
 #[must_use]
 pub fn is_candidate(head: Head<'_>) -> bool {
-    is_error(head.status) || redirect::is_to_login(head)
+    head.status.as_u16() >= 300 && suspects(head.into())
 }
 
 /// Names what a response says about the session it was sent with.
@@ -127,63 +183,58 @@ pub fn is_candidate(head: Head<'_>) -> bool {
 /// is not read. A body with a `content-encoding` is not decoded: its response is judged by the head.
 #[must_use]
 pub fn classify(head: Head<'_>, body: &[u8]) -> Verdict {
-    interpret(head, &body::text(head, body)).verdict
+    interpret(head.into(), &body::text(head.headers, body)).verdict
 }
 
 /// As [`classify`], and keeps the words of the refusal for whoever has to find its cause.
 #[must_use]
 pub fn read(head: Head<'_>, body: &[u8]) -> Refusal {
-    let text = body::text(head, body);
-    let Reading { verdict, entry } = interpret(head, &text);
-    Refusal {
-        verdict,
-        code: entry.code.as_deref().map(redact::shown),
-        message: entry.message.as_deref().map(redact::shown),
-    }
+    read_answer(head.into(), body)
 }
 
-fn interpret<'a>(head: Head<'_>, text: &'a str) -> Reading<'a> {
-    if !is_error(head.status) {
-        let verdict = if redirect::is_to_login(head) { Verdict::WrongHost } else { Verdict::NotAuth };
+/// As [`is_candidate`].
+pub(crate) fn suspects(answer: Answer<'_>) -> bool {
+    is_error(answer.status) || redirect::is_refusal(answer)
+}
+
+/// As [`read`].
+pub(crate) fn read_answer(answer: Answer<'_>, body: &[u8]) -> Refusal {
+    let text = body::text(answer.headers, body);
+    let Reading { verdict, entry } = interpret(answer, &text);
+    Refusal { retry_after: retry_after(answer, verdict), ..Refusal::new(verdict, &entry) }
+}
+
+fn interpret<'a>(answer: Answer<'_>, text: &'a str) -> Reading<'a> {
+    if !is_error(answer.status) {
+        let verdict = if redirect::is_refusal(answer) { Verdict::WrongHost } else { Verdict::NotAuth };
         return Reading { verdict, entry: Entry::default() };
     }
-    let found = if soap::is_addressed(head.path) {
-        soap::read(head, text)
-    } else if bulk::is_addressed(head.path) {
-        bulk::read(head, text)
-    } else if identity::is_addressed(head.path) {
-        identity::read(head, text)
-    } else {
-        rest::read(head, text)
-    };
-    Reading { verdict: found.verdict.unwrap_or_else(|| by_status(head)), entry: found.entry }
+    let found = in_dialect(answer, text);
+    Reading { verdict: found.verdict.unwrap_or_else(|| status::verdict(answer)), entry: found.entry }
+}
+
+fn in_dialect<'a>(answer: Answer<'_>, text: &'a str) -> Found<'a> {
+    match answer.dialect {
+        Dialect::OwnCredentials => identity::read_other(answer),
+        _ if html::is_page(text) => html::read(answer, text),
+        Dialect::Rest | Dialect::DataCloud | Dialect::Elsewhere => rest::read(answer, text),
+        Dialect::Bulk => bulk::read(answer, text),
+        Dialect::Soap => soap::read(answer, text),
+        Dialect::Identity => identity::read(answer, text),
+        Dialect::Agent => agent::read(answer, text),
+    }
 }
 
 fn is_error(status: StatusCode) -> bool {
     status.as_u16() >= 400
 }
 
-/// Set on answers that Salesforce Edge made because it could not reach the org (as ForceCLI reads it).
-const EDGE_ERROR: &str = "x-sfdc-edge-err";
+/// No limit of Salesforce's lasts longer: requests are counted over 24 hours.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a response means whose body says nothing, or nothing known.
-fn by_status(head: Head<'_>) -> Verdict {
-    match head.status.as_u16() {
-        401 => Verdict::UnrecognisedRefusal,
-        403 => Verdict::Forbidden,
-        // Edge: the org is being set up, was moved, or is gone. 503: maintenance and overload.
-        420 | 503 => Verdict::OrgUnavailable,
-        429 => Verdict::RateLimited,
-        500.. if head.headers.contains_key(EDGE_ERROR) => Verdict::OrgUnavailable,
-        _ => Verdict::NotAuth,
+fn retry_after(answer: Answer<'_>, verdict: Verdict) -> Option<Duration> {
+    if verdict == Verdict::NotAuth {
+        return None;
     }
-}
-
-/// Whether `text` holds `needle`, whatever the case of ASCII letters.
-fn contains_ignoring_case(text: &str, needle: &str) -> bool {
-    let Some((first, rest)) = needle.as_bytes().split_first() else { return true };
-    text.as_bytes().windows(needle.len()).any(|window| {
-        // The first byte alone decides nearly always.
-        matches!(window.split_first(), Some((at, after)) if at.eq_ignore_ascii_case(first) && after.eq_ignore_ascii_case(rest))
-    })
+    retry_after::of(answer.headers).map(|wait| wait.min(LONGEST_RETRY_AFTER))
 }

@@ -1,4 +1,4 @@
-//! REST, and every API that speaks like it: Bulk 2.0, Tooling, Connect, GraphQL, Apex REST.
+//! REST, and every API that speaks like it: Bulk 2.0, Tooling, Connect, GraphQL, Apex REST, Account Engagement.
 //!
 //! A refused session is a 401 with `message` and `errorCode`, in an array or alone, as JSON or, if that was asked for, as
 //! XML (REST API Developer Guide, status codes and error responses).
@@ -6,12 +6,12 @@
 use http::StatusCode;
 
 use super::{
-    Head,
+    Answer,
     entries::{self, Found},
     wording::SessionWords,
 };
 
-pub(super) fn read<'a>(head: Head<'_>, text: &'a str) -> Found<'a> {
-    let refused = head.status == StatusCode::UNAUTHORIZED;
+pub(super) fn read<'a>(answer: Answer<'_>, text: &'a str) -> Found<'a> {
+    let refused = answer.status == StatusCode::UNAUTHORIZED;
     entries::read(text, if refused { SessionWords::Believed } else { SessionWords::Ignored })
 }

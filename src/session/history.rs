@@ -138,7 +138,7 @@ mod tests {
     use crate::clock;
 
     fn refusal(verdict: Verdict) -> Refusal {
-        Refusal { verdict, code: None, message: None }
+        Refusal { verdict, code: None, message: None, retry_after: None }
     }
 
     fn live(generation: u64) -> Arc<Live> {

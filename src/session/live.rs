@@ -14,7 +14,7 @@ use http::{
 
 use crate::{
     clock::{self, Instant},
-    refusal,
+    refusal::Dialect,
     secret::Secret,
     token::{Generation, TokenSet},
 };
@@ -81,11 +81,11 @@ impl Live {
         })
     }
 
-    /// The header that carries the token to `path`, and its value, marked sensitive. One header and not two, so that
-    /// no two credentials can ever disagree (F132).
-    pub(crate) fn credential(&self, path: &str) -> (&'static HeaderName, &HeaderValue) {
+    /// The header that carries the token to an API, and its value, marked sensitive. One header and not two, so that no
+    /// two credentials can ever disagree (F132).
+    pub(crate) fn credential(&self, dialect: Dialect) -> (&'static HeaderName, &HeaderValue) {
         // F138
-        if refusal::is_bulk(path) {
+        if dialect == Dialect::Bulk {
             (&X_SFDC_SESSION, &self.credentials.session)
         } else {
             (&AUTHORIZATION, &self.credentials.authorization)
@@ -147,14 +147,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s07_each_path_gets_one_sensitive_header_and_a_copy_gives_the_same() {
+    fn s07_each_api_gets_one_sensitive_header_and_a_copy_gives_the_same() {
         let live = Live::sample(1, "00D!t", "acme.my.salesforce.com", &[]);
         for live in [&*live, &live.own_copy()] {
-            for (path, name, value) in [
-                ("/services/data/v65.0/limits", "authorization", "Bearer 00D!t"),
-                ("/services/async/65.0/job", "x-sfdc-session", "00D!t"),
+            for (dialect, name, value) in [
+                (Dialect::Rest, "authorization", "Bearer 00D!t"),
+                (Dialect::Soap, "authorization", "Bearer 00D!t"),
+                (Dialect::Bulk, "x-sfdc-session", "00D!t"),
             ] {
-                let (header, credential) = live.credential(path);
+                let (header, credential) = live.credential(dialect);
                 assert_eq!((header.as_str(), credential.as_bytes()), (name, value.as_bytes()));
                 assert!(credential.is_sensitive());
             }

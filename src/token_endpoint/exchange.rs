@@ -12,13 +12,13 @@ use http_body_util::Full;
 use super::{
     answer::TokenResponse,
     error::{TokenError, TokenErrorKind},
-    form, http_date,
+    form,
     reason::TokenErrorReason,
     taxonomy::{self, Asked},
     transfer::{self, Answer, Bounds, Cut},
     transport::Transport,
 };
-use crate::grant::LoginOrigin;
+use crate::{grant::LoginOrigin, http_date};
 
 /// Token answers have some 2 KiB. Whatever is larger is no token answer, and is not read to its end (F104).
 pub(super) const BODY_LIMIT: usize = 64 * 1024;

@@ -8,7 +8,6 @@ mod answer;
 mod error;
 mod exchange;
 mod form;
-mod http_date;
 #[cfg(feature = "hyper-client")]
 mod hyper;
 #[cfg(test)]

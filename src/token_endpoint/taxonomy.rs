@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use http::{
     HeaderMap, HeaderName, StatusCode,
-    header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, RETRY_AFTER},
+    header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER},
 };
 
 use super::{
     error::{TokenError, TokenErrorKind},
-    form, http_date,
+    form,
     reading::{self, Reading},
     reason::TokenErrorReason::{self, *},
     wording,
 };
+use crate::retry_after;
 
 /// What a refusal answers.
 #[derive(Clone, Copy)]
@@ -174,8 +175,9 @@ pub(super) fn refused(asked: Asked<'_>, status: StatusCode, headers: &HeaderMap,
         _ => TokenError::new(TokenErrorKind::OutcomeUnknown).with_note(&describe(status, headers)),
     };
     let asked = matches!(error.kind(), TokenErrorKind::Transient | TokenErrorKind::AlreadyProcessing)
-        .then(|| retry_after(headers))
-        .flatten();
+        .then(|| retry_after::of(headers))
+        .flatten()
+        .map(|wait| wait.min(LONGEST_RETRY_AFTER));
     let wait = asked.max(error.retry_after());
     error.with_retry_after(wait)
 }
@@ -223,17 +225,6 @@ pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
         .get_all(CONTENT_ENCODING)
         .iter()
         .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
-}
-
-/// In seconds or as a date. A date is compared with the answer's own `Date`, so that this machine's clock is not asked.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        value.parse().map_or(LONGEST_RETRY_AFTER, Duration::from_secs)
-    } else {
-        http_date::of(headers, RETRY_AFTER)?.saturating_sub(http_date::of(headers, DATE)?)
-    };
-    Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
 #[cfg(test)]

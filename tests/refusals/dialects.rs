@@ -1,9 +1,9 @@
 //! How each API refuses.
 
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use tower_salesforce_auth::refusal::Verdict::{
     Forbidden, MalformedRequest, NotAuth, OrgUnavailable, PasswordExpired, RateLimited, ReadOnlyMaintenance,
-    SessionExpired, SessionNotPermitted, UnrecognisedRefusal, WrongHost,
+    SessionExpired, SessionNotPermitted, TokenFormat, UnrecognisedRefusal, WrongHost,
 };
 use tower_salesforce_auth::refusal::{self, Head};
 
@@ -71,7 +71,8 @@ fn f147_f152_a_401_that_says_nothing_known_is_unrecognised() {
         "[{\"errorCode\":\"SOMETHING_NEW\",\"message\":\"x\"}]",
         "[{\"errorCode\":401}]",
         "[[{\"errorCode\":\"NESTED\"}]]",
-        "{\"timestamp\":\"x\",\"error\":\"Unauthorized\",\"message\":\"Authorization header verification failed\",\"details\":{\"statusCode\":401}}",
+        "{\"timestamp\":\"2021-01-08\",\"status\":401,\"error\":\"Unauthorized\",\"path\":\"/api/v1/query\"}",
+        "{\"errorcode\":0,\"message\":\"Not Authorized\",\"documentation\":\"https://developer.salesforce.com/docs\"}",
         "\0\0\0\0",
     ] {
         assert_eq!(classify(401, DATA, body), UnrecognisedRefusal, "{body:?}");
@@ -112,7 +113,13 @@ fn f145_bulk_1_and_soap_refuse_in_their_own_way_on_their_own_paths() {
     }
     for (code, message, expected) in [
         ("soapenv:Client", "callout failed: INVALID_SESSION_ID Session expired or invalid", NotAuth),
-        ("sf:INVALID_LOGIN", "Invalid username, password, security token; or user locked out.", NotAuth),
+        ("sf:INVALID_LOGIN", "Invalid username, password, security token; or user locked out.", Forbidden),
+        ("LOGIN_MUST_USE_SECURITY_TOKEN", "LOGIN_MUST_USE_SECURITY_TOKEN: Invalid username", Forbidden),
+        ("sf:REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", RateLimited),
+        ("sf:SERVER_UNAVAILABLE", "server temporarily unavailable", OrgUnavailable),
+        ("fns:INVALID_SESSION_ID", "INVALID_SESSION_ID: Illegal Session", SessionExpired),
+        ("soapenv:INVALID_SESSION_ID", "&quot;Illegal&#32;Session&quot;", SessionExpired),
+        ("soapenv:Server", "INVALID_SESSION_ID: Illegal Session", NotAuth),
         (
             "UNKNOWN_EXCEPTION",
             "Destination URL not reset. The URL returned from login must be set",
@@ -206,46 +213,150 @@ fn a_status_speaks_where_the_body_does_not() {
         (404, edge, NotAuth),
         (401, edge, UnrecognisedRefusal),
     ] {
-        for body in ["", "<html></html>", "[{\"errorCode\":\"SOMETHING_NEW\"}]"] {
+        for body in ["", "Something new", "<a></a>", "[{\"errorCode\":\"SOMETHING_NEW\"}]"] {
             assert_eq!(classify_with(status, headers, DATA, body), expected, "{status} {body}");
+        }
+        if status != 403 {
+            assert_eq!(classify_with(status, headers, DATA, "<html></html>"), expected, "{status}");
         }
     }
 }
 
 #[test]
-fn below_400_only_the_way_to_a_login_page_is_a_refusal() {
-    let headers = HeaderMap::new();
-    for status in 100..400 {
-        assert_eq!(classify(status, DATA, EXPIRED), NotAuth, "{status}");
-        let head = Head::new(StatusCode::from_u16(status).unwrap(), &headers, DATA);
-        assert!(!refusal::is_candidate(head), "{status}");
+fn f145_soap_1_2_and_json_under_a_soap_path_are_understood() {
+    let fault = "<env:Envelope xmlns:env=\"http://www.w3.org/2003/05/soap-envelope\"><env:Body><env:Fault>\
+        <env:Code><env:Value>env:Sender</env:Value><env:Subcode><env:Value>sf:INVALID_SESSION_ID</env:Value></env:Subcode></env:Code>\
+        <env:Reason><env:Text xml:lang=\"en\">Illegal Session</env:Text></env:Reason></env:Fault></env:Body></env:Envelope>";
+    for status in [400, 500] {
+        assert_eq!(classify(status, SOAP, fault), SessionExpired);
+        assert_eq!(classify(status, "/services/Soap/class/Orders", fault), SessionExpired);
     }
-    for (location, expected) in [
-        ("https://acme.my.salesforce.com/?ec=302&startURL=%2Fservices%2Fdata", WrongHost),
-        ("/?ec=302&startURL=%2Fservices%2Fdata", WrongHost),
-        ("https://login.salesforce.com/", WrongHost),
-        ("https://LOGIN.salesforce.com/?x", WrongHost),
-        ("https://test.salesforce.com", WrongHost),
-        ("https://acme.lightning.force.com/lightning/page/home", WrongHost),
-        ("https://acme.my.salesforce.com/services/data/v65.0/", NotAuth),
-        ("https://acme.file.force.com/sfc/dist/version/download/", NotAuth),
-        ("https://evil.example/login.salesforce.com", NotAuth),
-        ("https://login.salesforce.com.evil.example/", NotAuth),
-        ("/services/data/v65.0/?startURL=x", NotAuth),
-        ("", NotAuth),
-        ("not a uri", NotAuth),
+    assert_eq!(classify(401, SOAP, EXPIRED), SessionExpired);
+}
+
+#[test]
+fn the_agent_api_answers_nothing_at_all_to_a_token_of_the_other_format() {
+    let path = "/einstein/ai-agent/v1/agents/0XxR0000000KvItMAK/sessions";
+    assert_eq!(classify(404, path, ""), TokenFormat);
+    assert_eq!(classify(404, path, "\r\n"), TokenFormat);
+    assert_eq!(classify(404, path, r#"{"status":404,"error":"NotFoundException","message":"x"}"#), NotAuth);
+    assert_eq!(classify_with(404, &[("content-encoding", "gzip")], path, ""), NotAuth);
+    assert_eq!(classify(404, DATA, ""), NotAuth, "HEAD of a record that is not there");
+    assert_eq!(classify(401, path, ""), UnrecognisedRefusal);
+}
+
+#[test]
+fn account_engagement_refuses_in_words_without_a_code_of_its_own() {
+    for body in [
+        r#"{"@attributes":{"stat":"fail","version":1,"err_code":184},"err":"Invalid access token"}"#,
+        r#"{"code":184,"message":"access_token is invalid, unknown, or malformed: Inactive token"}"#,
+        "<rsp stat=\"fail\" version=\"1.0\"><err code=\"184\">access_token is invalid, unknown, or malformed</err></rsp>",
     ] {
-        for status in [301, 302, 303, 307, 308] {
-            assert_eq!(classify_with(status, &[("location", location)], DATA, ""), expected, "{location}");
-        }
-        for (status, path) in
-            [(200, DATA), (304, DATA), (302, "/apex/page"), (302, "/services/oauth2/authorize")]
-        {
-            assert_eq!(
-                classify_with(status, &[("location", location)], path, ""),
-                NotAuth,
-                "{status} {path}"
-            );
+        assert_eq!(classify(401, "/api/v5/objects/prospects", body), SessionExpired, "{body}");
+    }
+    let unit = r#"{"code":181,"message":"A required header is missing: Pardot-Business-Unit-Id header not found on request."}"#;
+    assert_eq!(classify(400, "/api/v5/objects/prospects", unit), NotAuth);
+}
+
+#[test]
+fn an_answer_may_say_how_long_to_wait() {
+    let wait = |status: u16, headers: &[(&'static str, &str)]| {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+            .collect();
+        let head = Head::new(StatusCode::from_u16(status).unwrap(), &headers, DATA);
+        refusal::read(head, b"").retry_after.map(|wait| wait.as_secs())
+    };
+    let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+    for (status, headers, expected) in [
+        (429, &[("retry-after", "7")][..], Some(7)),
+        (503, &[("retry-after", "0")], Some(0)),
+        (503, &[("retry-after", "99999999999999999999")], Some(24 * 60 * 60)),
+        (503, &[("retry-after", "Sun, 06 Nov 1994 08:51:37 GMT"), ("date", date)], Some(120)),
+        (503, &[("retry-after", date), ("date", "Sun, 06 Nov 1994 08:51:37 GMT")], Some(0)),
+        (503, &[("retry-after", date)], None),
+        (503, &[("retry-after", "soon")], None),
+        (503, &[], None),
+        // Of what is no refusal nothing is noted.
+        (500, &[("retry-after", "7")], None),
+        (200, &[("retry-after", "7")], None),
+    ] {
+        assert_eq!(wait(status, headers), expected, "{status} {headers:?}");
+    }
+}
+
+#[test]
+fn what_differs_in_a_detail_means_the_same() {
+    for (status, body, expected) in [
+        (
+            401,
+            "[{\"ERRORCODE\":\"invalid_session_id\",\"Message\":\"Session expired or invalid\"}]",
+            SessionExpired,
+        ),
+        (
+            401,
+            "{\"errors\":[{\"message\":\"Session expired or invalid\",\"errorCode\":\"INVALID_SESSION_ID\"}]}",
+            SessionExpired,
+        ),
+        (
+            401,
+            "{\"error\":\"invalid_token\",\"error_description\":\"The token has expired\"}",
+            SessionExpired,
+        ),
+        (
+            401,
+            "[{\"errorCode\":\"INVALID_SESSION_ID\",\"message\":\"This session is not valid for use with the API (error 7)\"}]",
+            SessionNotPermitted,
+        ),
+        (
+            401,
+            "[{\"errorCode\":\"INVALID_AUTH_HEADER\",\"message\":\"INVALID_JWT_FORMAT\"}]",
+            MalformedRequest,
+        ),
+        (
+            403,
+            "[{\"errorCode\":\"INVALID_OPERATION_WITH_EXPIRED_PASSWORD\",\"message\":\"\"}]",
+            PasswordExpired,
+        ),
+        (
+            403,
+            "{\"message\":\"The users password has expired, you must call SetPassword before\"}",
+            PasswordExpired,
+        ),
+        (
+            403,
+            "[{\"errorCode\":\"REQUEST_LIMIT_EXCEEDED\",\"message\":\"ConcurrentRequests (Concurrent API Requests) Limit exceeded.\"}]",
+            RateLimited,
+        ),
+        (
+            403,
+            "<Errors><Error><errorCode>REQUEST_LIMIT_EXCEEDED</errorCode><message>TotalRequests Limit exceeded.</message></Error></Errors>",
+            RateLimited,
+        ),
+        (403, "[{\"errorCode\":\"OAUTH_APPROVAL_ERROR_GENERIC\",\"message\":\"x\"}]", Forbidden),
+        (400, "[{\"errorCode\":\"TXN_SECURITY_NO_ACCESS\",\"message\":\"x\"}]", Forbidden),
+        (
+            500,
+            "[{\"errorCode\":\"INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE\",\"message\":\"\"}]",
+            ReadOnlyMaintenance,
+        ),
+        (
+            503,
+            "[{\"message\":\"Updates can't be made during maintenance. Try again when maintenance is complete.\"}]",
+            ReadOnlyMaintenance,
+        ),
+        (
+            400,
+            "{\"message\":\"UNKNOWN_EXCEPTION: Destination URL not reset. The URL returned from login must be set\"}",
+            WrongHost,
+        ),
+    ] {
+        for body in [body.to_owned(), format!("\u{feff}{body}"), format!("\n\n{body}\n")] {
+            for path in [DATA, "/services/data/v20.0/chatter/users/me", "/partners/services/apexrest/orders"]
+            {
+                assert_eq!(classify(status, path, &body), expected, "{status} {body}");
+            }
         }
     }
 }

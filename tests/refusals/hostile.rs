@@ -99,9 +99,11 @@ fn s21_xml_is_not_expanded_and_its_depth_and_attributes_cost_nothing() {
     assert_eq!(classify(400, BULK, format!("{entity}{}", fault("&y;"))), NotAuth);
     let external = "<!DOCTYPE e SYSTEM \"http://evil.example/e.dtd\">";
     assert_eq!(classify(400, BULK, format!("{external}{}", fault("InvalidSessionId"))), SessionExpired);
-    // Within the 16 KiB that are looked at: 1,000 elements deep, then 1,000 attributes wide.
-    let deep = format!("{}{}", "<a>".repeat(1_000), fault("InvalidSessionId"));
-    assert_eq!(classify(400, BULK, deep), SessionExpired);
+    // Within the 16 KiB that are looked at: as deep as errors are looked for, deeper, and 1,000 attributes wide.
+    let deep = |depth: usize| format!("{}{}", "<a>".repeat(depth), fault("InvalidSessionId"));
+    assert_eq!(classify(400, BULK, deep(14)), SessionExpired);
+    assert_eq!(classify(400, BULK, deep(15)), NotAuth);
+    assert_eq!(classify(400, BULK, deep(4_000)), NotAuth);
     let wide = format!("<e {}>{}", "a=\">\" ".repeat(1_000), fault("InvalidSessionId"));
     assert_eq!(classify(400, BULK, wide), SessionExpired);
 }

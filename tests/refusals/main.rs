@@ -4,6 +4,7 @@
 
 mod dialects;
 mod hostile;
+mod pages;
 mod recorded;
 
 use http::{HeaderName, HeaderValue, StatusCode};

@@ -67,7 +67,8 @@ async fn f134_redirects_are_off_in_a_client_that_the_adapter_builds_and_an_error
     let org = FakeOrg::builder().left_host(LeftHost::Redirect).start().await.unwrap();
     let session = session(&org);
     session.access_token().await.unwrap();
-    org.move_host().await;
+    let elsewhere = http::Response::builder().status(301).header(LOCATION, "https://files.example/x");
+    org.answer_api_requests(ApiAnswer::Raw(elsewhere.body(Bytes::new()).unwrap()));
     // The builder's own policy is overruled.
     let careless = reqwest::Client::builder().redirect(Policy::limited(10));
     let salesforce =
@@ -76,6 +77,8 @@ async fn f134_redirects_are_off_in_a_client_that_the_adapter_builds_and_an_error
     assert_eq!(response.status(), StatusCode::MOVED_PERMANENTLY, "F135: the caller's answer");
     assert_eq!((org.counters().requests, org.counters().token_requests), (1, 1));
 
+    org.answer_api_requests(ApiAnswer::Normal);
+    org.move_host().await;
     let careless = ReqwestService::new(reqwest::Client::new());
     let error = SalesforceAuthLayer::new(session).layer(careless).oneshot(get(LIMITS)).await.unwrap_err();
     assert!(error.is::<RedirectFollowed>(), "{error}");

@@ -1,10 +1,21 @@
 //! What the caller gets for an answer that refuses, and for one that does not.
 
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use tower::ServiceExt;
+use bytes::Bytes;
+use http::{Response, header::LOCATION};
+use http_body::{Body, Frame};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_salesforce_auth::{
-    Diagnosis, Outcome,
+    BoxError, Diagnosis, Outcome, SalesforceAuthLayer,
     refusal::Verdict::{
         self, Forbidden, OrgUnavailable, SessionExpired, SessionNotPermitted, UnrecognisedRefusal,
     },
@@ -124,4 +135,99 @@ async fn a_resend_that_meets_another_refusal_says_so_and_not_that_the_session_is
         Probe::new(move |got| Ok(if token(got) == third { reply(200, "") } else { reply(401, EXPIRED) }));
     let response = auth(&session, &api).oneshot(request("/services/data")).await.unwrap();
     assert_eq!((response.status().as_u16(), org.token_requests()), (200, 3));
+}
+
+/// Never ends, and counts how often it is asked.
+#[derive(Clone, Default)]
+struct Endless(Arc<AtomicUsize>);
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"data")))))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f161_the_body_of_an_answer_that_is_no_refusal_is_not_polled_once() {
+    let (org, session) = connected().await;
+    for (path, status, location) in [
+        ("/services/data/v65.0/query", 200, None),
+        ("/services/data/v65.0/composite", 207, None),
+        ("/services/data/v65.0/sobjects/Account/x", 304, None),
+        ("/services/data/v65.0/sobjects/Account/Ext__c/x", 300, None),
+        (
+            "/services/data/v65.0/sobjects/ContentVersion/x/VersionData",
+            302,
+            Some("https://acme.file.force.com/x"),
+        ),
+        (
+            "/services/data/v65.0/limits",
+            307,
+            Some("https://acme.my.salesforce.com/services/data/v66.0/limits"),
+        ),
+        ("/apex/page", 302, Some("https://login.salesforce.com/")),
+    ] {
+        let body = Endless::default();
+        let polls = Arc::clone(&body.0);
+        let api = service_fn(move |_| {
+            let mut response = Response::builder().status(status);
+            if let Some(location) = location {
+                response = response.header(LOCATION, location);
+            }
+            std::future::ready(Ok::<_, BoxError>(response.body(body.clone()).unwrap()))
+        });
+        let auth = SalesforceAuthLayer::new(session.clone()).layer(api);
+        let response = auth.oneshot(request(path)).await.unwrap();
+        assert_eq!((response.status().as_u16(), polls.load(Ordering::SeqCst)), (status, 0), "{path}");
+        assert!(Diagnosis::of(&response).is_none());
+    }
+    assert_eq!(org.token_requests(), 1);
+}
+
+/// The dialect is decided by the whole path, as the header is: the prefix of a site may be of any length.
+#[tokio::test(start_paused = true)]
+async fn f138_f145_below_a_long_site_prefix_bulk_and_soap_are_still_understood() {
+    const BULK: &str = "<error xmlns=\"http://www.force.com/2009/06/asyncapi/dataload\">\
+        <exceptionCode>InvalidSessionId</exceptionCode><exceptionMessage>Invalid session id</exceptionMessage></error>";
+    const SOAP: &str = "<soapenv:Fault><faultcode>sf:INVALID_SESSION_ID</faultcode><faultstring>Illegal Session</faultstring></soapenv:Fault>";
+    let site = format!("/{}", "partners-of-the-north".repeat(10));
+    for (api, header, status, refusal) in [
+        ("/services/async/65.0/job", "x-sfdc-session", 400, BULK),
+        ("/services/Soap/u/65.0", "authorization", 500, SOAP),
+    ] {
+        let (org, session) = connected().await;
+        let probe = Probe::new(move |got| {
+            let token = got.headers[header].to_str().unwrap();
+            Ok(if token.ends_with("!token.1") { reply(status, refusal) } else { reply(200, "") })
+        });
+        let response = auth(&session, &probe).oneshot(request(&format!("{site}{api}"))).await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), probe.got().len(), org.token_requests()),
+            (200, 2, 2),
+            "{api}"
+        );
+    }
+}
+
+/// A redirect to where the org is now is handed over and not followed; the way there is asked of the token endpoint.
+#[tokio::test(start_paused = true)]
+async fn f135_an_org_that_has_moved_is_asked_again_at_the_address_that_the_refresh_brings() {
+    let (org, session) = connected().await;
+    let api = Probe::new(|got| {
+        let mut response = reply(301, "");
+        if got.uri.host() == Some(crate::SECOND_HOST) {
+            return Ok(reply(200, ""));
+        }
+        let location = format!("https://elsewhere.my.salesforce.com{}", got.uri.path());
+        response.headers_mut().insert(LOCATION, location.parse().unwrap());
+        Ok(response)
+    });
+    let response = auth(&session, &api).oneshot(request("/services/data/v65.0/limits")).await.unwrap();
+    let hosts: Vec<_> = api.got().iter().map(|got| got.uri.host().unwrap().to_owned()).collect();
+    assert_eq!(hosts, [crate::FIRST_HOST, crate::SECOND_HOST]);
+    assert_eq!((response.status().as_u16(), org.token_requests()), (200, 2));
 }

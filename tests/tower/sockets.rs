@@ -177,17 +177,32 @@ async fn f158_a_refusal_that_was_looked_at_leaves_the_connection_in_use() {
 }
 
 #[tokio::test]
-async fn an_html_page_in_place_of_an_answer_is_explained_and_refreshes_nothing() {
+async fn the_page_of_an_org_that_is_not_there_is_explained_and_refreshes_nothing() {
     for stack in stacks().await {
         let before = stack.org.counters().token_requests;
-        for (status, verdict) in
-            [(503, Verdict::OrgUnavailable), (420, Verdict::OrgUnavailable), (403, Verdict::Forbidden)]
-        {
+        for (status, verdict) in [(503, Verdict::OrgUnavailable), (420, Verdict::OrgUnavailable)] {
             stack.org.answer_api_requests(ApiAnswer::Html(status).next(1));
             let response = stack.get(LIMITS).await;
             assert_eq!(Diagnosis::of(&response).unwrap().verdict(), Some(verdict));
             assert_eq!(response.status().as_u16(), status);
         }
         assert_eq!(stack.org.counters().token_requests, before);
+    }
+}
+
+/// A site that has moved answers so, and only a token answer says where to. A proxy may do so as well, which the
+/// cool-down bounds.
+#[tokio::test]
+async fn a_page_that_forbids_is_worth_one_refresh() {
+    for stack in stacks().await {
+        let before = stack.org.counters().token_requests;
+        let page = Response::builder().status(403).body(Bytes::from_static(b"<html>...</html>")).unwrap();
+        stack.org.answer_api_requests(ApiAnswer::Raw(page).next(10));
+        for _ in 0..5 {
+            let response = stack.get(LIMITS).await;
+            assert_eq!(Diagnosis::of(&response).unwrap().verdict(), Some(Verdict::WrongHost));
+            assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        }
+        assert_eq!(stack.org.counters().token_requests - before, 1);
     }
 }

@@ -16,12 +16,12 @@ const ALIVE: (Verdict, &str, &str) = (
 );
 
 fn refused((verdict, code, message): (Verdict, &str, &str), outcome: Outcome) -> Diagnosis {
-    let refusal = Refusal { verdict, code: Some(code.into()), message: Some(message.into()) };
+    let refusal = Refusal { code: Some(code.into()), message: Some(message.into()), ..bare(verdict) };
     Diagnosis::new(Some(refusal), outcome, facts(false))
 }
 
 fn bare(verdict: Verdict) -> Refusal {
-    Refusal { verdict, code: None, message: None }
+    Refusal { verdict, code: None, message: None, retry_after: None }
 }
 
 fn facts(accepted: bool) -> Facts {

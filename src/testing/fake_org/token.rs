@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{Method, Request, Response, StatusCode, header::AUTHORIZATION, request::Parts};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
-use sha2::Sha256;
 use tokio::sync::oneshot;
 
 use super::{
@@ -24,6 +22,7 @@ use super::{
     revocation::Revocation,
     state::{Issued, Living, Refreshed},
 };
+use crate::hmac;
 
 /// What the user of every org consented to, and what is left of it without access to data.
 const SCOPE: &str = "refresh_token api id";
@@ -251,9 +250,7 @@ pub(super) fn identity_url(login: &str, org: &Org) -> String {
 
 /// Base64 of HMAC-SHA256 over the identity URL and `issued_at`, keyed with the consumer secret.
 fn signature(client_secret: &str, id: &str, issued_at: &str) -> String {
-    // HMAC takes keys of any length.
-    let Ok(mac) = Hmac::<Sha256>::new_from_slice(client_secret.as_bytes()) else { return String::new() };
-    BASE64.encode(mac.chain_update(id).chain_update(issued_at).finalize().into_bytes())
+    BASE64.encode(hmac::sha256(client_secret.as_bytes(), format!("{id}{issued_at}").as_bytes()))
 }
 
 // === revocation and introspection ===

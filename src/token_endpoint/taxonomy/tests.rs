@@ -1,4 +1,4 @@
-use http::HeaderValue;
+use http::{HeaderValue, header::DATE};
 use serde_json::Value;
 
 use super::*;

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName};
 ///
 /// Reads the one form that may be sent today, `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7). The two obsolete ones
 /// count as absent, as everything malformed: what the dates are read for are hints.
-pub(super) fn of(headers: &HeaderMap, name: HeaderName) -> Option<Duration> {
+pub(crate) fn of(headers: &HeaderMap, name: HeaderName) -> Option<Duration> {
     parse(headers.get(name)?.to_str().ok()?)
 }
 
