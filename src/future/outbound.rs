@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{
-    HeaderMap, Request, Response, Uri,
+    HeaderMap, Request, Response, StatusCode, Uri,
     header::{AUTHORIZATION, HOST},
     request::Parts,
 };
@@ -190,8 +190,12 @@ impl<S, K> Errand<S, K> {
 
     /// Whether the answer may be a refusal.
     pub(crate) fn suspects<T>(&self, response: &Response<T>) -> bool {
-        // Never a 2xx: nearly all answers need no further look.
-        !response.status().is_success() && refusal::suspects(self.answer(response))
+        let status = response.status();
+        // Never a 2xx: nearly all answers need no further look. Nor a redirect of an allowed origin: no token answer says
+        // where that one is.
+        !status.is_success()
+            && (self.is_home() || !status.is_redirection())
+            && refusal::suspects(self.answer(response))
     }
 
     /// The same errand for the second send, with the token of now.
@@ -200,7 +204,11 @@ impl<S, K> Errand<S, K> {
     }
 
     /// Notes that the answer is no refusal.
-    pub(crate) fn accept(&self) {
+    pub(crate) fn accept(&self, status: StatusCode) {
+        // A gateway's: nobody has looked at the token.
+        if matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) {
+            return;
+        }
         match self.attempt {
             Attempt::First(_) => self.live.accept(),
             Attempt::Last => self.shared.session.resend_accepted(&self.live),
