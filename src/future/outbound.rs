@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{
     HeaderMap, Request, Response, StatusCode, Uri,
-    header::{AUTHORIZATION, HOST},
+    header::{AUTHORIZATION, HOST, LOCATION},
     request::Parts,
 };
 
@@ -203,11 +203,12 @@ impl<S, K> Errand<S, K> {
         Self { shared: Arc::clone(&self.shared), live, asked: self.asked, attempt: Attempt::Last }
     }
 
-    /// Notes that the answer is no refusal.
-    pub(crate) fn accept(&self, status: StatusCode) {
-        // A gateway's: nobody has looked at the token.
-        if matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) {
-            return;
+    /// Notes that the answer is no refusal: whoever gave it has looked at the token.
+    pub(crate) fn accept<T>(&self, response: &Response<T>) {
+        let status = response.status();
+        let is_gateways = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
+        if is_gateways || (status.is_redirection() && response.headers().contains_key(LOCATION)) {
+            return; // or perhaps nobody has
         }
         match self.attempt {
             Attempt::First(_) => self.live.accept(),

@@ -110,7 +110,7 @@ where
     fn read(&mut self, mut answer: Response<PeekBody<Rs>>, seen: &[u8]) -> Turn<S, B, K, Rs> {
         let refusal = refusal::read_answer(self.errand.answer(&answer), seen);
         if refusal.verdict == Verdict::NotAuth {
-            self.errand.accept(answer.status());
+            self.errand.accept(&answer);
             return ControlFlow::Break(answer);
         }
         let is_home = self.errand.is_home();

@@ -101,7 +101,7 @@ async fn f135_a_redirect_of_an_allowed_origin_is_the_callers_answer() {
     let response = auth(&connection, &org).oneshot(request(PLACE)).await.unwrap();
     assert!(Diagnosis::of(&response).is_none());
     assert_eq!((response.status(), org.got().len()), (StatusCode::PERMANENT_REDIRECT, 1));
-    assert_eq!(connection.exchanges(), 0);
+    assert_eq!((connection.exchanges(), connection.live().was_accepted()), (0, false));
 }
 
 #[tokio::test(start_paused = true)]
