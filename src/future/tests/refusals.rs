@@ -104,6 +104,32 @@ async fn f135_a_redirect_of_an_allowed_origin_is_the_callers_answer() {
     assert_eq!((connection.exchanges(), connection.live().was_accepted()), (0, false));
 }
 
+/// Whatever the redirect says: neither the token requests nor the sends of one request go round in circles.
+#[tokio::test(start_paused = true)]
+async fn f147_a_redirect_that_stays_is_refreshed_for_once_in_a_cool_down() {
+    for place in [
+        "https://login.salesforce.com/?startURL=%2Fx",
+        "https://elsewhere.my.salesforce.com/services/data/v65.0/limits",
+    ] {
+        let connection = Connection::aged().await.turns([Turn::Grant(NEW_TOKEN, OLD)]);
+        let org = Org::new(move |_| {
+            let redirect = Response::builder().status(302).header(header::LOCATION, place);
+            Ok(redirect.body(Full::default()).unwrap())
+        });
+        for n in 0..5 {
+            let asked = request("/services/data/v65.0/limits");
+            let response = auth(&connection, &org).oneshot(asked).await.unwrap();
+            assert_eq!(response.headers()[header::LOCATION], place);
+            match outcome(&response) {
+                Outcome::RefusedAgain => assert_eq!(n, 0),
+                Outcome::CoolingDown { .. } => assert_ne!(n, 0),
+                outcome => panic!("{outcome}"),
+            }
+        }
+        assert_eq!((connection.exchanges(), org.got().len()), (1, 6));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_a_gateway_made_says_nothing_of_the_token() {
     let (connection, org) = (
