@@ -45,6 +45,8 @@
 //! - **Targets.** reqwest parses URLs in the manner of browsers, which removes `..` and `%2e%2e` and turns backslashes
 //!   around. A target that would become another path is an error here and is not sent (F131). Characters that are
 //!   merely percent-encoded are sent that way.
+//! - **Default headers.** Those that a client adds to every request come below the layer. An `Authorization` among them
+//!   would stand beside the `X-SFDC-Session` of Bulk API 1.0: leave it out.
 //! - **Decompression.** With reqwest's features for it the layer sees decoded refusals, which is what it needs.
 //!
 //! This crate enables none of reqwest's features: what speaks TLS is chosen where the application depends on reqwest.

@@ -28,7 +28,9 @@ use crate::{
 ///   request that has either of the two headers already keeps what it has, marked sensitive as well: its answer is not
 ///   looked at, and it is not sent again.
 /// - **Refusal.** An answer that says that the session is not valid makes the session refresh, once for everybody, and
-///   the request is sent once more. The second answer is final.
+///   the request is sent once more. The second answer is final. A redirect of an API to a login page, to Lightning or to
+///   the same API on another host counts as such an answer; a request that is not safe (`POST`, `DELETE`) is then sent
+///   once more only if the org has moved, since it may have been carried out.
 /// - **Errors.** The inner service's own, also those of the second send, and [`AuthError`](crate::AuthError) when a
 ///   request could not be sent. A request that was answered gets its answer, with a [`Diagnosis`](crate::Diagnosis)
 ///   among its extensions if it was a refusal.

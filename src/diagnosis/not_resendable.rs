@@ -25,6 +25,9 @@ pub enum NotResendable {
     /// The connection was given to another org meanwhile
     /// ([`Reconnect::accept_new_org`](crate::Reconnect::accept_new_org)): the request was meant for the former one.
     OtherOrg,
+    /// It may have been carried out: it was answered with a redirect, with which an Apex class may show the way to what
+    /// it has made, and the org is where it was. `GET` and the other safe methods are sent again.
+    Redirected,
 }
 
 impl fmt::Display for NotResendable {
@@ -39,6 +42,7 @@ impl fmt::Display for NotResendable {
             }
             Self::BodyFailed => "its body failed before its end",
             Self::OtherOrg => "the connection was given to another org meanwhile, and it was meant for the former one",
+            Self::Redirected => "it was answered with a redirect and may have been carried out",
             Self::Head => "its head was not kept, or its URI is no longer the org's",
         })
     }

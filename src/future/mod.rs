@@ -119,7 +119,7 @@ where
                             State::Refused { refused: Box::new(Refused::new(errand, response)) }
                         }
                         Some(errand) => {
-                            errand.accept();
+                            errand.accept(&response);
                             break Ok(response.map(PeekBody::plain));
                         }
                     },

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use http::{
-    HeaderMap, Request, Response, Uri,
-    header::{AUTHORIZATION, HOST},
+    HeaderMap, Request, Response, StatusCode, Uri,
+    header::{AUTHORIZATION, HOST, LOCATION},
     request::Parts,
 };
 
@@ -190,8 +190,12 @@ impl<S, K> Errand<S, K> {
 
     /// Whether the answer may be a refusal.
     pub(crate) fn suspects<T>(&self, response: &Response<T>) -> bool {
-        // Never a 2xx: nearly all answers need no further look.
-        !response.status().is_success() && refusal::suspects(self.answer(response))
+        let status = response.status();
+        // Never a 2xx: nearly all answers need no further look. Nor a redirect of an allowed origin: no token answer says
+        // where that one is.
+        !status.is_success()
+            && (self.is_home() || !status.is_redirection())
+            && refusal::suspects(self.answer(response))
     }
 
     /// The same errand for the second send, with the token of now.
@@ -199,8 +203,13 @@ impl<S, K> Errand<S, K> {
         Self { shared: Arc::clone(&self.shared), live, asked: self.asked, attempt: Attempt::Last }
     }
 
-    /// Notes that the answer is no refusal.
-    pub(crate) fn accept(&self) {
+    /// Notes that the answer is no refusal: whoever gave it has looked at the token.
+    pub(crate) fn accept<T>(&self, response: &Response<T>) {
+        let status = response.status();
+        let is_gateways = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
+        if is_gateways || (status.is_redirection() && response.headers().contains_key(LOCATION)) {
+            return; // or perhaps nobody has
+        }
         match self.attempt {
             Attempt::First(_) => self.live.accept(),
             Attempt::Last => self.shared.session.resend_accepted(&self.live),

@@ -110,7 +110,7 @@ where
     fn read(&mut self, mut answer: Response<PeekBody<Rs>>, seen: &[u8]) -> Turn<S, B, K, Rs> {
         let refusal = refusal::read_answer(self.errand.answer(&answer), seen);
         if refusal.verdict == Verdict::NotAuth {
-            self.errand.accept();
+            self.errand.accept(&answer);
             return ControlFlow::Break(answer);
         }
         let is_home = self.errand.is_home();
@@ -144,7 +144,10 @@ where
         let Errand { shared, live: refused, .. } = &self.errand;
         let diagnosis = match advice {
             Recovery::HandBack(diagnosis) => *diagnosis,
-            Recovery::Resend(live) => match copy.and_then(|copy| resend(copy, &shared.session, &live)) {
+            Recovery::Resend(live) => match copy
+                .and_then(|copy| self.unless_done(copy, &answer, &live))
+                .and_then(|copy| resend(copy, &shared.session, &live))
+            {
                 Ok((request, given)) => {
                     // Not before: until now it might have had to go to the caller. Not later: what it holds of a limit
                     // or a connection may be what the second send needs.
@@ -158,6 +161,22 @@ where
         };
         answer.extensions_mut().insert(diagnosis);
         ControlFlow::Break(answer)
+    }
+
+    /// The copy, unless the request may have been carried out (F160). An error is answered before that, but a redirect
+    /// may show the way to what was made: then only a host that the org has left means that nothing was.
+    fn unless_done<C, T>(
+        &self,
+        copy: (Request<()>, C),
+        answer: &Response<T>,
+        now: &Live,
+    ) -> Result<(Request<()>, C), NotResendable> {
+        let has_moved = self.errand.live.authority != now.authority;
+        if has_moved || copy.0.method().is_safe() || !answer.status().is_redirection() {
+            Ok(copy)
+        } else {
+            Err(NotResendable::Redirected)
+        }
     }
 }
 

@@ -88,6 +88,8 @@
 //!   to a foreign host and hands that host's answer back as if it were Salesforce's. It drops `Authorization` on the way,
 //!   but **sends the session to that host** on paths of Bulk API 1.0, where it is in `X-SFDC-Session`. Below, always take
 //!   `FollowRedirectLayer::with_policy(SameOrigin::new())`: the caller gets a redirect to another host as the answer.
+//!   The layer sees one request, whatever hops it takes: one that is refused behind a redirect is sent again from the
+//!   start. What must not be repeated goes through a stack that follows no redirects.
 //! - **`Decompression`** belongs below. Above, refusals arrive compressed: a `401` still refreshes the session, at most
 //!   once per cool-down; refusals of Bulk API 1.0 and SOAP, which have other statuses, are not recognised.
 //! - **`TimeoutLayer`** does not compile over a hyper body, which has no `Default`; `tower::timeout` does.
@@ -97,8 +99,8 @@
 //! # Other clients
 //!
 //! - **reqwest** is no `Service<http::Request<_>>`; `reqwest::ReqwestService` (feature `reqwest`) makes it one, to stand
-//!   below the layer, where URIs are absolute. Its redirects must be off, for the reasons above. Read [`Diagnosis::of`](crate::Diagnosis::of) before `error_for_status`,
-//!   which drops the response with its extensions.
+//!   below the layer, where URIs are absolute. Its redirects must be off, for the reasons above. Read
+//!   [`Diagnosis::of`](crate::Diagnosis::of) before `error_for_status`, which drops the response with its extensions.
 //! - **gRPC and other calls that cannot go through a layer** take the token from
 //!   [`Session::access_token`](crate::Session::access_token).
 //!

@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn f131_a_relative_target_goes_home_byte_for_byte() {
-        let long = format!("/{}", "x".repeat(60_000));
+        let long = format!("/{}", "x".repeat(65_533));
         for target in [
             "/",
             "//x",

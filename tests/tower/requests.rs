@@ -16,7 +16,7 @@ use super::{
 
 #[tokio::test(start_paused = true)]
 async fn f131_path_and_query_arrive_byte_for_byte_at_both_sends() {
-    let long = format!("/{}", "x".repeat(60_000));
+    let long = format!("/{}", "x".repeat(65_533));
     for target in
         ["/", "//evil.example/x", "/a/../b", "/%2e%2e/%2E;b=c", "/a?", "/a?b=%zz&c=d?e", long.as_str()]
     {

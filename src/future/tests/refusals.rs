@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{StatusCode, header};
 use tower::ServiceExt;
 
 use super::*;
@@ -87,6 +87,69 @@ async fn a_failure_that_has_nothing_to_do_with_the_session_is_handed_back_whole(
     assert_eq!(text(response).await, "[{\"errorCode\":\"APEX_ERROR\"}]");
     assert_eq!((org.got().len(), connection.exchanges()), (1, 0));
     assert!(connection.live().was_accepted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn f135_a_redirect_of_an_allowed_origin_is_the_callers_answer() {
+    const PLACE: &str = "https://api.salesforce.com/einstein/ai-agent/v1/agents";
+    let connection = Connection::built(|builder| builder.allow_origin("https://api.salesforce.com"));
+    let connection = connection.heated().await;
+    let org = Org::new(|_| {
+        let redirect = Response::builder().status(308).header(header::LOCATION, format!("{PLACE}/"));
+        Ok(redirect.body(Full::default()).unwrap())
+    });
+    let response = auth(&connection, &org).oneshot(request(PLACE)).await.unwrap();
+    assert!(Diagnosis::of(&response).is_none());
+    assert_eq!((response.status(), org.got().len()), (StatusCode::PERMANENT_REDIRECT, 1));
+    assert_eq!((connection.exchanges(), connection.live().was_accepted()), (0, false));
+}
+
+/// Whatever the redirect says: neither the token requests nor the sends of one request go round in circles.
+#[tokio::test(start_paused = true)]
+async fn f147_a_redirect_that_stays_is_refreshed_for_once_in_a_cool_down() {
+    for place in [
+        "https://login.salesforce.com/?startURL=%2Fx",
+        "https://elsewhere.my.salesforce.com/services/data/v65.0/limits",
+    ] {
+        let connection = Connection::aged().await.turns([Turn::Grant(NEW_TOKEN, OLD)]);
+        let org = Org::new(move |_| {
+            let redirect = Response::builder().status(302).header(header::LOCATION, place);
+            Ok(redirect.body(Full::default()).unwrap())
+        });
+        for n in 0..5 {
+            let asked = request("/services/data/v65.0/limits");
+            let response = auth(&connection, &org).oneshot(asked).await.unwrap();
+            assert_eq!(response.headers()[header::LOCATION], place);
+            match outcome(&response) {
+                Outcome::RefusedAgain => assert_eq!(n, 0),
+                Outcome::CoolingDown { .. } => assert_ne!(n, 0),
+                outcome => panic!("{outcome}"),
+            }
+        }
+        assert_eq!((connection.exchanges(), org.got().len()), (1, 6));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_a_gateway_made_says_nothing_of_the_token() {
+    let (connection, org) = (
+        Connection::hot().await,
+        Org::new(|got| match token(got) {
+            "Bearer 00D!old" => Ok(reply(401, REFUSAL)),
+            _ => Ok(reply(502, "bad gateway")),
+        }),
+    );
+    for status in [502, 504] {
+        let org = Org::always(status, "");
+        auth(&connection, &org).oneshot(request("/x")).await.unwrap();
+        assert!(!connection.live().was_accepted());
+    }
+    let response = auth(&connection, &org).oneshot(request("/x")).await.unwrap();
+    assert_eq!((response.status(), connection.exchanges()), (StatusCode::BAD_GATEWAY, 1));
+    // Nobody told the session that the refresh helped.
+    let response = auth(&connection, &Org::always(401, REFUSAL)).oneshot(request("/x")).await.unwrap();
+    assert!(matches!(outcome(&response), Outcome::CoolingDown { .. }));
+    assert_eq!(connection.exchanges(), 1);
 }
 
 #[tokio::test(start_paused = true)]

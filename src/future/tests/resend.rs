@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, StatusCode, Version, header};
 use tower::ServiceExt;
 
 use super::*;
-use crate::refusal::Verdict;
+use crate::{NotResendable, refusal::Verdict};
 
 /// Headers as they went out, in their order.
 fn listed(headers: &HeaderMap) -> Vec<(&str, &str)> {
@@ -221,6 +221,41 @@ async fn f112_a_request_for_one_org_is_not_sent_to_the_one_that_the_session_has_
         let last = got.last().unwrap();
         assert_eq!((last.uri.host(), token(last).strip_prefix("Bearer ")), (Some(NEW), Some(second)));
         assert_eq!(connection.exchanges(), 1);
+    }
+}
+
+/// A redirect is no 4xx: an Apex class that has made a record may answer with the way to it.
+#[tokio::test(start_paused = true)]
+async fn f160_after_a_redirect_only_a_safe_request_is_sent_to_the_same_host_again() {
+    let there = "https://acme.lightning.force.com/lightning/r/Order/801";
+    for (method, host, sends) in [
+        (Method::POST, OLD, 1),
+        (Method::PATCH, OLD, 1),
+        (Method::DELETE, OLD, 1),
+        (Method::GET, OLD, 2),
+        (Method::POST, NEW, 2),
+    ] {
+        let connection = Connection::hot().await.turns([Turn::Grant(NEW_TOKEN, host)]);
+        let org = Org::new(move |got| match token(got) {
+            "Bearer 00D!old" => {
+                let redirect = Response::builder().status(303).header(header::LOCATION, there);
+                Ok(redirect.body(Full::default()).unwrap())
+            }
+            _ => Ok(reply(200, "{}")),
+        });
+        let asked = Request::builder().method(&method).uri("/services/apexrest/orders");
+        let response = auth(&connection, &org).oneshot(asked.body(Full::default()).unwrap()).await.unwrap();
+        assert_eq!((org.got().len(), connection.exchanges()), (sends, 1), "{method} {host}");
+        if sends == 1 {
+            assert!(matches!(outcome(&response), Outcome::NotResendable(NotResendable::Redirected)));
+            assert_eq!(
+                (response.status(), response.headers()[header::LOCATION].to_str().unwrap()),
+                (StatusCode::SEE_OTHER, there)
+            );
+        } else {
+            assert_eq!(response.status(), StatusCode::OK);
+        }
+        assert_eq!(org.reservations(), 0);
     }
 }
 
