@@ -132,14 +132,16 @@ impl Shared {
         let live = self.publish(state, record)?;
         if live.generation.0 > before {
             let generation = live.generation;
+            state.adopted = (!own).then_some(generation);
             state.outbox.push(if own {
                 Event::Refreshed { generation }
             } else {
                 Event::Adopted { generation }
             });
         }
-        if mem::take(&mut state.doubtful) {
-            // Now and not when the refresh began: one that fails has its own pause.
+        if mem::take(&mut state.doubtful) && own {
+            // Now and not when the refresh began: one that fails has its own pause. What another process brought is no
+            // sign of what a token request would bring.
             state.cool_down.begin(clock::now(), &mut Entropy::from_system());
         }
         Ok(live)

@@ -72,6 +72,8 @@ pub(super) struct State {
     pub(super) history: History,
     /// The generation whose resend was refused: another request's success with it says nothing new.
     pub(super) refused_again: Option<Generation>,
+    /// The newest generation, if it is another process's refresh that brought it.
+    pub(super) adopted: Option<Generation>,
     pub(super) closed: bool,
     /// What is to be announced once the lock is free.
     pub(super) outbox: Vec<Event>,
