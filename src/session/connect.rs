@@ -59,10 +59,11 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`AuthErrorKind::ConnectionMismatch`] when the consent is for another org and that was not accepted,
+    /// [`AuthErrorKind::ConnectionMismatch`] when the consent is for another org and that was not accepted, or for
+    /// another than the session is [pinned to](super::SessionBuilder::org),
     /// [`AuthErrorKind::TokenAnswerRejected`] when it cannot be used (no refresh token for a grant that needs one, a
     /// hostile instance URL), [`AuthErrorKind::StoreUnavailable`] and [`AuthErrorKind::StoreCorrupt`] when it could not
-    /// be stored; then nothing has changed, and the same consent can be installed again.
+    /// be stored, or the store did not confirm it; the same consent can be installed again.
     ///
     /// # Cancel safety
     ///
@@ -99,11 +100,18 @@ impl Session {
             .rewrite(|seen| {
                 let current = seen.map(|seen| &seen.record);
                 let mut binding = shared.crew.binding.clone();
-                if !accept_new_org {
-                    binding.org = current.and_then(|record| record.binding.org.clone()).or(binding.org);
+                let stored = current.and_then(|record| record.binding.org.as_ref()).filter(|_| !accept_new_org);
+                if let (Some(stored), Some(pinned)) = (stored, &binding.org)
+                    && stored != pinned
+                {
+                    return Err(mismatch(format!(
+                        "the stored connection is one to org {stored}, and this session is pinned to org {pinned}; \
+                         give it a connection id of its own, or accept the new org"
+                    )));
                 }
                 // Another org's origins and identity are nothing to inherit.
                 let parent = current.filter(|record| !accept_new_org && record.binding.serves(&binding));
+                binding.org = stored.cloned().or(binding.org);
                 let tokens =
                     admit::token_set(&response, parent, &binding, shared.crew.policy).map_err(unusable)?;
                 let mut seeds = current.map_or_else(
@@ -241,5 +249,9 @@ fn store_error(kind: StoreErrorKind) -> AuthError {
             "the stored record cannot be read; restore it or remove it",
         ),
         _ => AuthError::new(AuthErrorKind::StoreUnavailable, "the token store cannot be used now"),
+fn mismatch(message: impl Into<String>) -> AuthError {
+    AuthError::new(AuthErrorKind::ConnectionMismatch, message)
+}
+
     }
 }
