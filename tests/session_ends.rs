@@ -10,11 +10,13 @@ use std::{
     time::Duration,
 };
 
-use support::{ORG, Org, Probe, Token, consent, get, on};
+use support::{ORG, Org, Probe, SEED, Token, consent, get, on};
 use tokio::{sync::Semaphore, task::JoinHandle};
 use tower::{Layer, ServiceExt};
 use tower_salesforce_auth::{
-    AuthErrorKind, Diagnosis, SalesforceAuthLayer, Session, token_endpoint::TokenResponse,
+    AuthErrorKind, Diagnosis, SalesforceAuthLayer, Session,
+    grant::{Client, LoginHost, RefreshToken},
+    token_endpoint::TokenResponse,
 };
 
 /// Runs a refresh whose commit panics, so that its token set is left in memory alone.
@@ -124,6 +126,58 @@ async fn revoking_takes_the_token_that_another_process_stores_meanwhile() {
     let revoked: Vec<_> = org.forms().into_iter().filter(|form| form.starts_with("token=")).collect();
     assert_eq!(revoked, ["token=refresh.1", "token=refresh.2"]);
     assert!(!store.record().await.contains("refresh.2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn revoking_a_connection_that_was_never_used_takes_the_configured_refresh_token() {
+    let (org, store) = (Org::new(), Probe::default());
+    org.answer_revocations();
+    let session = on(&org, &store);
+    session.revoke().await.unwrap();
+    assert_eq!(org.forms(), [format!("token={SEED}")]);
+    for session in [session, on(&org, &store)] {
+        assert_eq!(session.access_token().await.unwrap_err().kind(), AuthErrorKind::Revoked);
+    }
+    assert_eq!(org.token_requests(), 1, "the revocation");
+}
+
+#[tokio::test(start_paused = true)]
+async fn revoking_takes_a_configured_refresh_token_that_was_ignored() {
+    let (org, store) = (Org::new(), Probe::default());
+    org.answer_revocations();
+    on(&org, &store).access_token().await.unwrap();
+    let grant = || {
+        RefreshToken::new(
+            Client::confidential("client", "client-secret"),
+            LoginHost::Production,
+            "redeployed",
+        )
+    };
+    let session = || Session::builder("acme", grant()).store(store.clone()).transport(org.transport());
+    let session = [session().build().unwrap(), session().build().unwrap()];
+    session[0].revoke().await.unwrap();
+    assert_eq!(org.forms()[1..], ["token=refresh.1", "token=redeployed"]);
+    for session in session {
+        assert_eq!(session.access_token().await.unwrap_err().kind(), AuthErrorKind::Revoked);
+    }
+    assert_eq!(org.token_requests(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn s30_revoking_sends_no_token_of_another_connection_to_this_ones_login_host() {
+    let (org, store) = (Org::new(), Probe::default());
+    org.answer_revocations();
+    on(&org, &store).access_token().await.unwrap();
+    let before = store.record().await;
+    let grant = RefreshToken::new(
+        Client::confidential("client", "client-secret"),
+        LoginHost::my_domain("globex.my.salesforce.com"),
+        SEED,
+    );
+    let session =
+        Session::builder("acme", grant).store(store.clone()).transport(org.transport()).build().unwrap();
+    assert_eq!(session.revoke().await.unwrap_err().kind(), AuthErrorKind::ConnectionMismatch);
+    assert_eq!((org.token_requests(), store.record().await), (1, before));
 }
 
 #[tokio::test(start_paused = true)]
