@@ -9,7 +9,6 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    task::Poll,
     time::Duration,
 };
 
@@ -122,20 +121,18 @@ impl Shared {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Does `work` where its timers and the store find a runtime, whoever polls it: in the caller's or, outside of any,
-    /// in the one that the application gave.
+    /// Does `work` where its timers and the store find a runtime, whoever polls it.
     pub(super) async fn inside<T>(
         &self,
         work: impl Future<Output = Result<T, AuthError>>,
     ) -> Result<T, AuthError> {
+        let Some(runtime) = clock::runtime_with_timers(self.runtime.as_ref()) else {
+            return Err(shutting_down("this needs a tokio runtime with timers"));
+        };
         let mut work = pin!(work);
         poll_fn(|cx| {
             // Entered at each poll: what was entered must be left on the same thread.
-            let _inside = match (Handle::try_current(), &self.runtime) {
-                (Ok(_), _) => None,
-                (Err(_), Some(runtime)) => Some(runtime.enter()),
-                (Err(_), None) => return Poll::Ready(Err(shutting_down("this needs a tokio runtime"))),
-            };
+            let _inside = runtime.enter();
             work.as_mut().poll(cx)
         })
         .await
