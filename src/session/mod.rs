@@ -68,7 +68,8 @@ impl Session {
     }
 
     /// Replaces the current access token, whatever its state, and skips any pause after earlier failures. Joins a
-    /// refresh that is under way.
+    /// refresh that is under way. One that another process has made meanwhile, and the first that is found in the store,
+    /// is taken without a token request; a token set that could not be stored yet is not replaced.
     ///
     /// # Errors
     ///
