@@ -288,6 +288,24 @@ async fn f037_a_failure_of_a_flight_that_a_consent_has_overtaken_is_no_failure()
 }
 
 #[tokio::test(start_paused = true)]
+async fn f037_whoever_waits_for_a_refresh_goes_on_at_once_when_a_consent_comes() {
+    let (org, store) = (Org::new(), Probe::default());
+    let session = on(&org, &store);
+    let _never = org.hold_tokens();
+    let waiter = tokio::spawn({
+        let session = session.clone();
+        async move { session.access_token().await }
+    });
+    while org.token_requests() < 1 {
+        tokio::task::yield_now().await;
+    }
+    let begun = tokio::time::Instant::now();
+    session.reconnect(consent(ORG)).await.unwrap();
+    assert!(waiter.await.unwrap().unwrap().expose().ends_with("consented"));
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn f037_a_refusal_after_a_consent_does_not_wait_for_the_flight_of_before() {
     let (org, store) = (Org::new(), Probe::default());
     let session = on(&org, &store);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Session;
+use super::{Session, state::Room};
 use crate::{
     clock,
     error::{AuthError, AuthErrorKind},
@@ -145,7 +145,7 @@ impl Session {
 
     async fn revoke_newest(&self) -> Result<(), AuthError> {
         let shared = &self.0;
-        let seat = shared.state().flight.clone();
+        let seat = shared.state().flight.as_ref().map(Room::subscribe);
         if let Some(mut seat) = seat {
             let _ = tokio::time::timeout(FLIGHT_LIMIT, async { while seat.changed().await.is_ok() {} }).await;
         }

@@ -104,7 +104,7 @@ impl Session {
             self.0.flush(&mut state).ok().map(|boarding| boarding.depart(state))
         };
         if let Some(mut seat) = seat {
-            // The sender is dropped when the flight has landed, after an early release too.
+            // Its room is closed when the flight has landed, after an early release too.
             let landed = async { while seat.changed().await.is_ok() {} };
             if tokio::time::timeout(deadline, landed).await.is_err() && !self.0.state().dirty {
                 let message =
