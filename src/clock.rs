@@ -3,8 +3,8 @@
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
-    task::{Context, Poll},
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -23,17 +23,29 @@ pub(crate) fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// The runtime for the timers of a future that is polled here: this one or, if there is none here or it has no timers,
+/// the `given` one.
+pub(crate) fn runtime_with_timers(given: Option<&Handle>) -> Option<Handle> {
+    Handle::try_current().ok().into_iter().chain(given.cloned()).find(has_timers)
+}
+
+/// Whether timers can be made and polled: not where they were not enabled, nor where the runtime has shut down.
+fn has_timers(runtime: &Handle) -> bool {
+    let _inside = runtime.enter();
+    // Nothing but a panic tells.
+    catch_unwind(|| pin!(tokio::time::sleep(Duration::ZERO)).poll(&mut Context::from_waker(Waker::noop())))
+        .is_ok()
+}
+
 /// A pause for a future that any executor may poll. Where tokio's own panics, it is over.
 pub(crate) struct Timer(Pin<Box<Sleep>>);
 
 impl Timer {
-    /// Begins a pause on the runtime that this is called in or, outside of any, on `runtime`. `None` if there is no
-    /// runtime, or one without timers.
-    pub(crate) fn start(pause: Duration, runtime: Option<&Handle>) -> Option<Self> {
-        let runtime = Handle::try_current().ok().or_else(|| runtime.cloned())?;
+    /// Begins a pause on the [runtime](runtime_with_timers) that has timers, if there is one.
+    pub(crate) fn start(pause: Duration, given: Option<&Handle>) -> Option<Self> {
+        let runtime = runtime_with_timers(given)?;
         let _inside = runtime.enter();
-        // Only its panic says that a runtime has no timers.
-        catch_unwind(|| Box::pin(tokio::time::sleep(pause))).ok().map(Self)
+        Some(Self(Box::pin(tokio::time::sleep(pause))))
     }
 
     /// Ready when the pause is over, or its runtime has shut down.

@@ -22,7 +22,7 @@ use http_body_util::{Full, StreamBody};
 use support::{EXPIRED, ORG, Org, Probe, consent, get};
 use tower::{Layer, Service, ServiceExt};
 use tower_salesforce_auth::{
-    AuthErrorKind, Diagnosis, Event, Outcome, SalesforceAuthLayer, refusal::Verdict,
+    AuthError, AuthErrorKind, Diagnosis, Event, Outcome, SalesforceAuthLayer, Session, refusal::Verdict,
 };
 
 /// Lets everything that can run do so.
@@ -264,4 +264,37 @@ fn f014_without_any_runtime_a_caller_gets_an_error_and_a_look_ends_at_once() {
         panic!("{:?}", Diagnosis::of(&response))
     };
     assert_eq!((error.kind(), org.token_requests()), (kind, 1));
+}
+
+/// What needs timers in the task that calls it.
+async fn kinds(session: &Session) -> [Option<AuthErrorKind>; 4] {
+    let kind = |result: Result<(), AuthError>| result.err().map(|error| error.kind());
+    [
+        kind(session.access_token().await.map(drop)),
+        kind(session.reconnect(consent(ORG)).await),
+        kind(session.revoke().await),
+        kind(session.close(Duration::from_secs(5)).await),
+    ]
+}
+
+#[test]
+fn f014_a_caller_on_a_runtime_without_timers_uses_those_of_the_one_that_was_given_or_gets_an_error() {
+    let timeless = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (org, runtime) = (Org::new(), runtime());
+    org.answer_revocations();
+    let given = org.builder().runtime(runtime.handle().clone()).build().unwrap();
+    assert_eq!(timeless.block_on(kinds(&given)), [None; 4]);
+    let refused = [Some(AuthErrorKind::ShuttingDown); 3];
+    assert_eq!(timeless.block_on(kinds(&org.session()))[..3], refused);
+    timeless.block_on(async { org.session().diagnose().await });
+}
+
+#[test]
+fn f012_f014_a_caller_outside_of_any_runtime_gets_an_error_when_the_given_one_is_gone() {
+    let (org, gone) = (Org::new(), runtime());
+    let session = org.builder().runtime(gone.handle().clone()).build().unwrap();
+    drop(gone);
+    assert_eq!(drive(kinds(&session))[..3], [Some(AuthErrorKind::ShuttingDown); 3]);
+    drive(async { session.diagnose().await });
+    assert_eq!(org.token_requests(), 0);
 }

@@ -278,6 +278,40 @@ async fn a_consent_for_another_org_is_refused_unless_it_is_accepted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn s03_no_consent_brings_a_session_to_another_org_than_it_is_pinned_to() {
+    let (org, store) = (Org::new(), Probe::default());
+    on(&org, &store).access_token().await.unwrap();
+    let pinned = "00DR0000000AAAA";
+    let session = org.builder().store(store.clone()).org(pinned.parse().unwrap()).build().unwrap();
+    for refused in [
+        Reconnect::new(consent(ORG)),
+        Reconnect::new(consent(ORG)).accept_new_org(),
+        // The stored connection would be lost.
+        Reconnect::new(consent(pinned)),
+    ] {
+        let error = session.reconnect(refused).await.unwrap_err();
+        assert_eq!(error.kind(), AuthErrorKind::ConnectionMismatch);
+        assert!(store.record().await.contains("refresh.1"));
+    }
+    session.reconnect(Reconnect::new(consent(pinned)).accept_new_org()).await.unwrap();
+    assert!(session.access_token().await.unwrap().expose().starts_with(pinned));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f112_an_org_that_only_the_access_token_names_is_pinned_too() {
+    let (org, store) = (Org::new(), Probe::default());
+    let session = on(&org, &store);
+    org.script([
+        Token::Patched(json!({ "id": null })),
+        Token::Patched(json!({ "id": null, "access_token": "00DR0000000AAAA!other" })),
+    ]);
+    session.access_token().await.unwrap();
+    assert_eq!(session.refresh().await.unwrap_err().kind(), AuthErrorKind::TokenAnswerRejected);
+    assert!(session.access_token().await.unwrap().expose().starts_with(ORG));
+    assert!(store.record().await.contains("refresh.2"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_revoked_connection_serves_nothing_and_is_not_brought_back() {
     let (org, store) = (Org::new(), Probe::default());
     let session = on(&org, &store);

@@ -10,11 +10,13 @@ use std::{
     time::Duration,
 };
 
-use support::{ORG, Org, Probe, Token, consent, get, on};
+use support::{ORG, Org, Probe, SEED, Token, consent, get, on};
 use tokio::{sync::Semaphore, task::JoinHandle};
 use tower::{Layer, ServiceExt};
 use tower_salesforce_auth::{
-    AuthErrorKind, Diagnosis, SalesforceAuthLayer, Session, token_endpoint::TokenResponse,
+    AuthErrorKind, Diagnosis, SalesforceAuthLayer, Session,
+    grant::{Client, LoginHost, RefreshToken},
+    token_endpoint::TokenResponse,
 };
 
 /// Runs a refresh whose commit panics, so that its token set is left in memory alone.
@@ -127,6 +129,58 @@ async fn revoking_takes_the_token_that_another_process_stores_meanwhile() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn revoking_a_connection_that_was_never_used_takes_the_configured_refresh_token() {
+    let (org, store) = (Org::new(), Probe::default());
+    org.answer_revocations();
+    let session = on(&org, &store);
+    session.revoke().await.unwrap();
+    assert_eq!(org.forms(), [format!("token={SEED}")]);
+    for session in [session, on(&org, &store)] {
+        assert_eq!(session.access_token().await.unwrap_err().kind(), AuthErrorKind::Revoked);
+    }
+    assert_eq!(org.token_requests(), 1, "the revocation");
+}
+
+#[tokio::test(start_paused = true)]
+async fn revoking_takes_a_configured_refresh_token_that_was_ignored() {
+    let (org, store) = (Org::new(), Probe::default());
+    org.answer_revocations();
+    on(&org, &store).access_token().await.unwrap();
+    let grant = || {
+        RefreshToken::new(
+            Client::confidential("client", "client-secret"),
+            LoginHost::Production,
+            "redeployed",
+        )
+    };
+    let session = || Session::builder("acme", grant()).store(store.clone()).transport(org.transport());
+    let session = [session().build().unwrap(), session().build().unwrap()];
+    session[0].revoke().await.unwrap();
+    assert_eq!(org.forms()[1..], ["token=refresh.1", "token=redeployed"]);
+    for session in session {
+        assert_eq!(session.access_token().await.unwrap_err().kind(), AuthErrorKind::Revoked);
+    }
+    assert_eq!(org.token_requests(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn s30_revoking_sends_no_token_of_another_connection_to_this_ones_login_host() {
+    let (org, store) = (Org::new(), Probe::default());
+    org.answer_revocations();
+    on(&org, &store).access_token().await.unwrap();
+    let before = store.record().await;
+    let grant = RefreshToken::new(
+        Client::confidential("client", "client-secret"),
+        LoginHost::my_domain("globex.my.salesforce.com"),
+        SEED,
+    );
+    let session =
+        Session::builder("acme", grant).store(store.clone()).transport(org.transport()).build().unwrap();
+    assert_eq!(session.revoke().await.unwrap_err().kind(), AuthErrorKind::ConnectionMismatch);
+    assert_eq!((org.token_requests(), store.record().await), (1, before));
+}
+
+#[tokio::test(start_paused = true)]
 async fn f037_a_consent_that_comes_during_a_refresh_is_what_stays() {
     let (org, store) = (Org::new(), Probe::default());
     let session = on(&org, &store);
@@ -231,6 +285,24 @@ async fn f037_a_failure_of_a_flight_that_a_consent_has_overtaken_is_no_failure()
     assert!(refresh.await.unwrap().unwrap().expose().ends_with("consented"));
     drop(session);
     assert!(events.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn f037_whoever_waits_for_a_refresh_goes_on_at_once_when_a_consent_comes() {
+    let (org, store) = (Org::new(), Probe::default());
+    let session = on(&org, &store);
+    let _never = org.hold_tokens();
+    let waiter = tokio::spawn({
+        let session = session.clone();
+        async move { session.access_token().await }
+    });
+    while org.token_requests() < 1 {
+        tokio::task::yield_now().await;
+    }
+    let begun = tokio::time::Instant::now();
+    session.reconnect(consent(ORG)).await.unwrap();
+    assert!(waiter.await.unwrap().unwrap().expose().ends_with("consented"));
+    assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]

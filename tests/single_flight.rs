@@ -223,6 +223,60 @@ async fn sessions_that_end_again_and_again_are_refreshed_each_time_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn f065_an_adopted_session_that_has_ended_too_is_refreshed_by_the_next_request() {
+    for idle_was_accepted in [true, false] {
+        let (org, store) = (Org::new(), SharedStore::new(MemoryStore::volatile()));
+        let session = || org.builder().store(store.clone()).build().unwrap();
+        let over = |session| SalesforceAuthLayer::new(session).layer(org.api());
+        let idle_session = session();
+        let (idle, busy) = (over(idle_session.clone()), over(session()));
+        idle_session.access_token().await.unwrap();
+        if idle_was_accepted {
+            idle.clone().oneshot(get("/")).await.unwrap();
+        }
+        busy.clone().oneshot(get("/")).await.unwrap();
+        for token_requests in 1..=2 {
+            assert_eq!(org.token_requests(), token_requests);
+            tokio::time::advance(Duration::from_secs(2 * 60 * 60)).await;
+            org.expire();
+            assert_eq!(busy.clone().oneshot(get("/")).await.unwrap().status(), StatusCode::OK);
+        }
+        tokio::time::advance(Duration::from_secs(2 * 60 * 60)).await;
+        org.expire();
+
+        // It finds the other's refresh in the store, and with it a session that has ended since.
+        let refused = idle.clone().oneshot(get("/")).await.unwrap();
+        assert!(matches!(Diagnosis::of(&refused).unwrap().outcome(), Outcome::RefusedAgain));
+        assert_eq!(org.token_requests(), 3);
+        for _ in 0..3 {
+            let answer = idle.clone().oneshot(get("/")).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK, "a cool-down would refuse for a minute");
+        }
+        assert_eq!(org.token_requests(), 4);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f174_an_adopted_session_that_is_not_permitted_either_cools_down() {
+    let (org, store) = (Org::new(), SharedStore::new(MemoryStore::volatile()));
+    let service = || {
+        let session = org.builder().store(store.clone()).build().unwrap();
+        SalesforceAuthLayer::new(session).layer(org.api())
+    };
+    let services = [service(), service()];
+    for service in &services {
+        service.clone().oneshot(get("/warm")).await.unwrap();
+    }
+    org.answer_api(Some((401, NOT_PERMITTED)));
+    for _ in 0..20 {
+        for service in &services {
+            service.clone().oneshot(get("/")).await.unwrap();
+        }
+    }
+    assert_eq!(org.token_requests(), 2, "the first, and one refresh for both");
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_sessions_on_one_store_do_not_hammer_an_endpoint_that_fails() {
     let (org, store) = (Org::new(), SharedStore::new(MemoryStore::volatile()));
     let sessions: Vec<_> = (0..100).map(|_| org.builder().store(store.clone()).build().unwrap()).collect();

@@ -124,7 +124,7 @@ pub trait Grant: Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// The library never drops this future while a request may be under way, other than at its own limit of 10 s.
+    /// The library never drops this future while a request may be under way, other than at its own limit of 11 s.
     fn exchange(
         &self,
         endpoint: &TokenEndpoint,

@@ -43,7 +43,7 @@
 //! | [`ReauthorisationRequired`] | The same: the refresh token is revoked or expired, or the user inactive. No request is made until then |
 //! | [`OperatorMustAct`] | An admin of the org or the owner of the app: the message names what (IP ranges, app not installed or approved, wrong client) and where in Setup. [`TokenError::find`] has it as a [`reason`] |
 //! | [`TokenEndpointUnavailable`] | Nothing; the next request after [`retry_after`] tries again. If it stays: network, proxy, DNS |
-//! | [`OutcomeUnknown`] | Nothing; the refresh token may be spent, so it is not shown again before a wait-out. [`retry_after`] tells when |
+//! | [`OutcomeUnknown`] | Nothing; the refresh token may be spent, so it is not shown again before a wait-out of a minute or more, which the message names. After [`retry_after`] another process's answer may be there |
 //! | [`TokenAnswerRejected`] | Look at the source: an instance URL that is not Salesforce's, a malformed token. Behind a proxy: does it rewrite answers? |
 //! | [`Grant`] | Fix the key, the signer or the grant that the source names |
 //! | [`StoreUnavailable`] | Bring the store back. A rotating refresh token is not spent without it; the token at hand is served on |

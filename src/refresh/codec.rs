@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde_json::{Map, Value, json};
+use zeroize::{Zeroize, Zeroizing};
 
 use super::record::{Binding, Claim, Health, Reauthorise, Record, Seeds};
 use crate::{
@@ -43,8 +44,8 @@ impl fmt::Display for CodecError {
 
 impl std::error::Error for CodecError {}
 
-pub(crate) fn encode(record: &Record) -> Result<zeroize::Zeroizing<Vec<u8>>, CodecError> {
-    let value = json!({
+pub(crate) fn encode(record: &Record) -> Result<Zeroizing<Vec<u8>>, CodecError> {
+    let mut json = Wiped(json!({
         "schema": SCHEMA,
         "lineage": lineage_value(record.lineage),
         "binding": {
@@ -54,7 +55,6 @@ pub(crate) fn encode(record: &Record) -> Result<zeroize::Zeroizing<Vec<u8>>, Cod
             "user": record.binding.user,
         },
         "refresh_token": record.refresh_token.as_ref().map(Secret::expose),
-        "tokens": record.tokens.as_ref().map(tokens_value),
         "claim": record.claim.map(|claim| json!({
             "nonce": hex(&claim.nonce.to_be_bytes()),
             "lineage": lineage_value(claim.lineage),
@@ -66,16 +66,20 @@ pub(crate) fn encode(record: &Record) -> Result<zeroize::Zeroizing<Vec<u8>>, Cod
             "salt": hex(&record.seeds.salt),
             "fingerprints": record.seeds.fingerprints.iter().map(|print| hex(print)).collect::<Vec<_>>(),
         },
-    });
-    let bytes = zeroize::Zeroizing::new(value.to_string().into_bytes());
-    if bytes.len() > MAX_RECORD_BYTES { Err(CodecError::TooLarge) } else { Ok(bytes) }
+    }));
+    // Moved in: what the macro is given is copied.
+    json.0["tokens"] = record.tokens.as_ref().map_or(Value::Null, tokens_value);
+    // At full size at once: a buffer that grows leaves unwiped copies of tokens behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_RECORD_BYTES));
+    let written = serde_json::to_writer(&mut *bytes, &json.0);
+    if written.is_err() || bytes.len() > MAX_RECORD_BYTES { Err(CodecError::TooLarge) } else { Ok(bytes) }
 }
 
 /// Reads a record. `policy` says which instance URLs are acceptable: a store is not a way around that.
 pub(crate) fn decode(bytes: &[u8], policy: HostPolicy) -> Result<Record, CodecError> {
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|_| CodecError::Malformed("the outermost level"))?;
-    let object = Fields::of(&value, "the outermost level")?;
+    let json =
+        Wiped(serde_json::from_slice(bytes).map_err(|_| CodecError::Malformed("the outermost level"))?);
+    let object = Fields::of(&json.0, "the outermost level")?;
     let schema = object.number("schema")?;
     if schema > SCHEMA {
         return Err(CodecError::NewerSchema(schema));
@@ -205,6 +209,24 @@ fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// A record's JSON, tokens and all: wiped when dropped (F188).
+struct Wiped(Value);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(fields) => fields.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// An object's fields, each asked for by name and type. `null` counts as absent.
 struct Fields<'a>(&'a Map<String, Value>);
 
@@ -282,6 +304,19 @@ mod tests {
             let bytes = encode(&record).unwrap();
             assert_eq!(decode(&bytes, HostPolicy::default()), Ok(record));
         }
+    }
+
+    #[test]
+    fn f188_the_buffer_never_grows_and_what_is_between_it_and_the_record_is_wiped() {
+        let bytes = encode(&full()).unwrap();
+        assert_eq!(bytes.capacity(), MAX_RECORD_BYTES);
+        let mut json: Value = serde_json::from_slice(&bytes).unwrap();
+        wipe(&mut json);
+        for (pointer, secret) in [("/refresh_token", "next"), ("/tokens/access_token", "!token")] {
+            assert_eq!(json.pointer(pointer), Some(&Value::String(String::new())));
+            assert!(!json.to_string().contains(secret));
+        }
+        assert_eq!(json.pointer("/tokens/previous_origins/0"), Some(&Value::String(String::new())));
     }
 
     #[test]

@@ -123,11 +123,11 @@ impl Record {
 
     /// The record after its refresh token was exchanged: the child of `self`, unclaimed.
     pub(crate) fn child(&self, refresh_token: Option<Secret>, tokens: Option<TokenSet>) -> Self {
-        let identity = tokens.as_ref().and_then(|tokens| tokens.identity.clone());
         let mut binding = self.binding.clone();
-        if let Some(identity) = identity {
-            binding.org = Some(identity.org);
-            binding.user = Some(identity.user);
+        if let Some(tokens) = &tokens {
+            // F112: an answer without an identity URL names its org all the same, by its access token.
+            binding.org = tokens.org().or(binding.org);
+            binding.user = tokens.identity.as_ref().map(|identity| identity.user.clone()).or(binding.user);
         }
         Self {
             lineage: self.lineage.child(),

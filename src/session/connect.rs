@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Session;
+use super::{Session, state::Room};
 use crate::{
     clock,
     error::{AuthError, AuthErrorKind},
@@ -59,10 +59,11 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`AuthErrorKind::ConnectionMismatch`] when the consent is for another org and that was not accepted,
+    /// [`AuthErrorKind::ConnectionMismatch`] when the consent is for another org and that was not accepted, or for
+    /// another than the session is [pinned to](super::SessionBuilder::org),
     /// [`AuthErrorKind::TokenAnswerRejected`] when it cannot be used (no refresh token for a grant that needs one, a
     /// hostile instance URL), [`AuthErrorKind::StoreUnavailable`] and [`AuthErrorKind::StoreCorrupt`] when it could not
-    /// be stored; then nothing has changed, and the same consent can be installed again.
+    /// be stored, or the store did not confirm it; the same consent can be installed again.
     ///
     /// # Cancel safety
     ///
@@ -72,13 +73,15 @@ impl Session {
     }
 
     /// Revokes the connection at Salesforce, then marks its record, so that no process brings it back. A refresh under
-    /// way, here or in another process, is waited for up to 20 s, so that it is its refresh token that is revoked. Only
+    /// way, here or in another process, is waited for up to 20 s, so that it is its refresh token that is revoked. The
+    /// refresh token that this session was configured with is revoked too, if it was never used. Only
     /// [`reconnect`](Self::reconnect) or a newly configured refresh token begins anew.
     ///
     /// # Errors
     ///
     /// When Salesforce or the store cannot be reached; calling again is safe. A token that Salesforce does not know any
-    /// more counts as revoked.
+    /// more counts as revoked. [`AuthErrorKind::ConnectionMismatch`] when the stored record is another connection's;
+    /// then nothing is revoked.
     pub async fn revoke(&self) -> Result<(), AuthError> {
         self.0.inside(self.revoke_newest()).await
     }
@@ -99,9 +102,16 @@ impl Session {
             .rewrite(|seen| {
                 let current = seen.map(|seen| &seen.record);
                 let mut binding = shared.crew.binding.clone();
-                if !accept_new_org {
-                    binding.org = current.and_then(|record| record.binding.org.clone()).or(binding.org);
+                let stored = current.and_then(|record| record.binding.org.as_ref()).filter(|_| !accept_new_org);
+                if let (Some(stored), Some(pinned)) = (stored, &binding.org)
+                    && stored != pinned
+                {
+                    return Err(mismatch(format!(
+                        "the stored connection is one to org {stored}, and this session is pinned to org {pinned}; \
+                         give it a connection id of its own, or accept the new org"
+                    )));
                 }
+                binding.org = stored.cloned().or(binding.org);
                 // Another org's origins and identity are nothing to inherit.
                 let parent = current.filter(|record| !accept_new_org && record.binding.serves(&binding));
                 let tokens =
@@ -135,7 +145,7 @@ impl Session {
 
     async fn revoke_newest(&self) -> Result<(), AuthError> {
         let shared = &self.0;
-        let seat = shared.state().flight.clone();
+        let seat = shared.state().flight.as_ref().map(Room::subscribe);
         if let Some(mut seat) = seat {
             let _ = tokio::time::timeout(FLIGHT_LIMIT, async { while seat.changed().await.is_ok() {} }).await;
         }
@@ -150,19 +160,28 @@ impl Session {
                 tokio::time::sleep(CLAIM_POLL).await;
                 seen = self.load().await?;
             }
-            let Some(record) = self.newest(seen.as_deref()) else { return Ok(()) };
+            let record = self.newest(seen.as_deref()).unwrap_or_else(|| self.unused());
+            // A token of another login host is nothing to send to this one.
+            if !record.binding.serves(&shared.crew.binding) {
+                return Err(mismatch(
+                    "the stored record belongs to another client, login host or org; nothing was revoked",
+                ));
+            }
             let access = record.tokens.as_ref().map(|tokens| &tokens.access_token);
-            if let Some(token) = record.refresh_token.as_ref().or(access) {
-                // Revoking a refresh token ends its access tokens too.
+            // Revoking a refresh token ends its access tokens too.
+            let newest = record.refresh_token.as_ref().or(access);
+            let ignored = shared.seed.as_ref().filter(|seed| !record.seeds.knows(seed));
+            for token in newest.into_iter().chain(ignored) {
                 shared.crew.endpoint.revoke(token).await.map_err(not_revoked)?;
             }
-            let tombstone = Record {
+            let mut tombstone = Record {
                 lineage: record.lineage.child(),
                 refresh_token: None,
                 tokens: None,
                 health: Health::Revoked,
                 ..record.unclaimed(None)
             };
+            ignored.into_iter().for_each(|seed| tombstone.seeds.remember(seed));
             // A conflict may have brought another refresh token, which must be revoked as well.
             if self.write(&mut seen, &tombstone).await? {
                 shared.bury(tombstone);
@@ -183,6 +202,13 @@ impl Session {
             (Some(seen), known) if !state.dirty || known.is_none() => Some(seen.record.clone()),
             (_, known) => known.clone(),
         }
+    }
+
+    /// The record of a connection that nobody has used yet: what was configured is all that there is to revoke.
+    fn unused(&self) -> Record {
+        let mut entropy = Entropy::from_system();
+        let (id, salt) = (entropy.nonce(), entropy.nonce());
+        Record::first(self.0.crew.binding.clone(), self.0.seed.as_ref(), id, salt)
     }
 
     /// Replaces the stored record by what `next` makes of it, and does so again when others interfere.
@@ -221,6 +247,10 @@ impl Session {
 
 fn is_claimed(seen: &Seen) -> bool {
     seen.record.standing_claim().is_some()
+}
+
+fn mismatch(message: impl Into<String>) -> AuthError {
+    AuthError::new(AuthErrorKind::ConnectionMismatch, message)
 }
 
 fn not_revoked(error: TokenError) -> AuthError {

@@ -2,9 +2,7 @@
 
 use std::{mem, sync::Arc};
 
-use tokio::sync::watch;
-
-use super::state::{Outcome, Shared, State, shutting_down};
+use super::state::{Outcome, Room, Shared, State, shutting_down};
 use crate::{
     BoxError, clock,
     error::{AuthError, AuthErrorKind},
@@ -21,15 +19,15 @@ use crate::{
 pub(super) struct Landing {
     shared: Arc<Shared>,
     /// Taken when the flight has landed: what is dropped with it never landed.
-    sender: Option<watch::Sender<Option<Outcome>>>,
+    room: Option<Room>,
     /// The epoch that the flight began in. In a later one it changes nothing: it may bring a token of before the
     /// consent, or of a connection that is revoked (F037, F038).
     epoch: u64,
 }
 
 impl Landing {
-    pub(super) fn new(shared: Arc<Shared>, sender: watch::Sender<Option<Outcome>>, epoch: u64) -> Self {
-        Self { shared, sender: Some(sender), epoch }
+    pub(super) fn new(shared: Arc<Shared>, room: Room, epoch: u64) -> Self {
+        Self { shared, room: Some(room), epoch }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -47,8 +45,8 @@ impl Landing {
         let news = mem::take(&mut state.outbox);
         drop(state);
         // Answered first: what is announced runs others' code (F010).
-        if let Some(sender) = self.sender.take() {
-            sender.send_replace(Some(outcome));
+        if let Some(room) = self.room.take() {
+            room.send_replace(Some(outcome));
         }
         self.shared.announce(news);
     }
@@ -79,17 +77,17 @@ impl Witness for Landing {
         };
         let news = mem::take(&mut state.outbox);
         drop(state);
-        if let Some(sender) = &self.sender {
-            sender.send_replace(Some(outcome));
+        if let Some(room) = &self.room {
+            room.send_replace(Some(outcome));
         }
         self.shared.announce(news);
     }
 }
 
 impl Drop for Landing {
-    /// Reached with a sender only if the task ended early: it panicked, or its runtime is shutting down (F008, F012).
+    /// Reached with the room only if the task ended early: it panicked, or its runtime is shutting down (F008, F012).
     fn drop(&mut self) {
-        let Some(sender) = self.sender.take() else { return };
+        let Some(room) = self.room.take() else { return };
         let error = if std::thread::panicking() {
             let message = "the refresh panicked; a grant, a store or a transport has a bug";
             AuthError::new(AuthErrorKind::RefreshPanicked, message)
@@ -102,8 +100,8 @@ impl Drop for Landing {
         }
         drop(state);
         // Whoever was released keeps what it got.
-        if sender.borrow().is_none() {
-            sender.send_replace(Some(Err(error)));
+        if room.borrow().is_none() {
+            room.send_replace(Some(Err(error)));
         }
     }
 }
@@ -132,14 +130,16 @@ impl Shared {
         let live = self.publish(state, record)?;
         if live.generation.0 > before {
             let generation = live.generation;
+            state.adopted = (!own).then_some(generation);
             state.outbox.push(if own {
                 Event::Refreshed { generation }
             } else {
                 Event::Adopted { generation }
             });
         }
-        if mem::take(&mut state.doubtful) {
-            // Now and not when the refresh began: one that fails has its own pause.
+        if mem::take(&mut state.doubtful) && own {
+            // Now and not when the refresh began: one that fails has its own pause. What another process brought is no
+            // sign of what a token request would bring.
             state.cool_down.begin(clock::now(), &mut Entropy::from_system());
         }
         Ok(live)
@@ -180,7 +180,7 @@ impl Shared {
 
 impl State {
     /// What is served now, for whoever waited for a flight that was overtaken.
-    fn standing(&self) -> Outcome {
+    pub(super) fn standing(&self) -> Outcome {
         self.live.clone().ok_or_else(|| {
             AuthError::new(AuthErrorKind::Revoked, "the connection was revoked while a refresh was under way")
         })

@@ -68,7 +68,8 @@ impl Session {
     }
 
     /// Replaces the current access token, whatever its state, and skips any pause after earlier failures. Joins a
-    /// refresh that is under way.
+    /// refresh that is under way. One that another process has made meanwhile, and the first that is found in the store,
+    /// is taken without a token request; a token set that could not be stored yet is not replaced.
     ///
     /// # Errors
     ///
@@ -103,7 +104,7 @@ impl Session {
             self.0.flush(&mut state).ok().map(|boarding| boarding.depart(state))
         };
         if let Some(mut seat) = seat {
-            // The sender is dropped when the flight has landed, after an early release too.
+            // Its room is closed when the flight has landed, after an early release too.
             let landed = async { while seat.changed().await.is_ok() {} };
             if tokio::time::timeout(deadline, landed).await.is_err() && !self.0.state().dirty {
                 let message =

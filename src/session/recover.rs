@@ -217,8 +217,13 @@ fn judge_resend(state: &mut State, live: &Live, refusal: &Refusal) -> diagnosis:
         }
         return diagnosis::Outcome::RefusedOtherwise;
     }
+    // Another process may have refreshed hours ago, and its session have ended since: a token request helps as ever.
+    let ended_before = refusal.verdict == Verdict::SessionExpired && state.adopted == Some(live.generation);
     // Many resends report one refresh: the first counts.
-    if state.is_newest(live) && state.refused_again.replace(live.generation) != Some(live.generation) {
+    if state.is_newest(live)
+        && state.refused_again.replace(live.generation) != Some(live.generation)
+        && !ended_before
+    {
         cool_down(state);
     }
     diagnosis::Outcome::RefusedAgain

@@ -9,7 +9,6 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    task::Poll,
     time::Duration,
 };
 
@@ -32,7 +31,9 @@ use crate::{
 
 /// What a flight came to, for everyone who waits for it.
 pub(super) type Outcome = Result<Arc<Live>, AuthError>;
-/// A place in a flight's waiting room: `None` until there is an outcome.
+/// A flight's waiting room: `None` until there is an outcome.
+pub(super) type Room = watch::Sender<Option<Outcome>>;
+/// A place in it.
 pub(super) type Seat = watch::Receiver<Option<Outcome>>;
 
 tokio::task_local! {
@@ -64,14 +65,16 @@ pub(super) struct State {
     pub(super) dirty: bool,
     /// How often a person decided: connected again, or revoked. A flight of an earlier epoch changes nothing here.
     pub(super) epoch: u64,
-    /// The flight under way, of this epoch.
-    pub(super) flight: Option<Seat>,
+    /// Where the flight under way, of this epoch, is waited for.
+    pub(super) flight: Option<Room>,
     /// Whether there is reason to doubt that the flight under way will help.
     pub(super) doubtful: bool,
     pub(super) cool_down: CoolDown,
     pub(super) history: History,
     /// The generation whose resend was refused: another request's success with it says nothing new.
     pub(super) refused_again: Option<Generation>,
+    /// The newest generation, if it is another process's refresh that brought it.
+    pub(super) adopted: Option<Generation>,
     pub(super) closed: bool,
     /// What is to be announced once the lock is free.
     pub(super) outbox: Vec<Event>,
@@ -120,20 +123,18 @@ impl Shared {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Does `work` where its timers and the store find a runtime, whoever polls it: in the caller's or, outside of any,
-    /// in the one that the application gave.
+    /// Does `work` where its timers and the store find a runtime, whoever polls it.
     pub(super) async fn inside<T>(
         &self,
         work: impl Future<Output = Result<T, AuthError>>,
     ) -> Result<T, AuthError> {
+        let Some(runtime) = clock::runtime_with_timers(self.runtime.as_ref()) else {
+            return Err(shutting_down("this needs a tokio runtime with timers"));
+        };
         let mut work = pin!(work);
         poll_fn(|cx| {
             // Entered at each poll: what was entered must be left on the same thread.
-            let _inside = match (Handle::try_current(), &self.runtime) {
-                (Ok(_), _) => None,
-                (Err(_), Some(runtime)) => Some(runtime.enter()),
-                (Err(_), None) => return Poll::Ready(Err(shutting_down("this needs a tokio runtime"))),
-            };
+            let _inside = runtime.enter();
             work.as_mut().poll(cx)
         })
         .await
@@ -147,8 +148,8 @@ impl Shared {
                            give the session a transport of its own";
             return Err(AuthError::new(AuthErrorKind::Recursion, message)); // F018
         }
-        if let Some(seat) = &state.flight {
-            return Ok(Boarding { seat: seat.clone(), departure: None });
+        if let Some(room) = &state.flight {
+            return Ok(Boarding { seat: room.subscribe(), departure: None });
         }
         if state.closed {
             return Err(shutting_down("the session is closed"));
@@ -168,7 +169,7 @@ impl Shared {
     /// so that it asks for nothing.
     pub(super) fn flush(self: &Arc<Self>, state: &mut State) -> Result<Boarding, AuthError> {
         match &state.flight {
-            Some(seat) => Ok(Boarding { seat: seat.clone(), departure: None }),
+            Some(room) => Ok(Boarding { seat: room.subscribe(), departure: None }),
             None => self.book(state, None),
         }
     }
@@ -191,10 +192,10 @@ impl Shared {
             failures: state.failures,
             entropy: Entropy::from_system(),
         };
-        let (sender, seat) = watch::channel(None);
-        state.flight = Some(seat.clone());
+        let (room, seat) = watch::channel(None);
+        state.flight = Some(room.clone());
         state.doubtful = false;
-        let landing = Landing::new(Arc::clone(self), sender, state.epoch);
+        let landing = Landing::new(Arc::clone(self), room, state.epoch);
         Ok(Boarding { seat, departure: Some(Box::new(Departure { runtime, landing, terms })) })
     }
 
@@ -253,12 +254,13 @@ impl Shared {
     /// Serves a consent that is stored.
     pub(super) fn install(&self, record: Record) -> Outcome {
         let mut state = self.state();
-        state.begin_epoch();
+        let overtaken = state.begin_epoch();
         state.succeed();
         state.cool_down.end();
         let outcome = self.publish(&mut state, record);
         let news = mem::take(&mut state.outbox);
         drop(state);
+        answer(overtaken, &outcome);
         self.announce(news);
         outcome
     }
@@ -266,9 +268,12 @@ impl Shared {
     /// Serves nothing from now on: the connection is revoked, and `tombstone` is stored.
     pub(super) fn bury(&self, tombstone: Record) {
         let mut state = self.state();
-        state.begin_epoch();
+        let overtaken = state.begin_epoch();
         state.known = Some(tombstone);
         self.withdraw(&mut state);
+        let outcome = state.standing();
+        drop(state);
+        answer(overtaken, &outcome);
     }
 
     /// Tells what happened. To be called with no lock held: listeners and subscribers are others' code (F010).
@@ -291,12 +296,18 @@ impl State {
         self.live.as_ref().is_none_or(|newest| newest.generation == live.generation)
     }
 
-    /// Lets go of a flight under way: it knows nothing of what is stored now. Whoever waits for it is answered when it
-    /// lands; whoever comes later need not wait for it.
-    fn begin_epoch(&mut self) {
+    /// Lets go of a flight under way, which knows nothing of what is stored now: it is not to be waited for any longer.
+    fn begin_epoch(&mut self) -> Option<Room> {
         self.epoch += 1;
-        self.flight = None;
         self.dirty = false;
+        self.flight.take()
+    }
+}
+
+/// Answers whoever waits for a flight that was overtaken. To be called with no lock held: wakers are others' code.
+fn answer(overtaken: Option<Room>, outcome: &Outcome) {
+    if let Some(room) = overtaken {
+        room.send_replace(Some(outcome.clone()));
     }
 }
 
