@@ -11,16 +11,32 @@ use super::{
 /// How pages begin, behind comments and declarations.
 const OPENINGS: [&str; 6] = ["<!doctype html", "<html", "<head", "<body", "<title", "<script"];
 
-/// What the pages of firewalls and proxies say of themselves. None of these words is Salesforce's.
-const INTERMEDIARIES: [&str; 8] = [
+/// What the pages of firewalls, proxies and load balancers say of themselves. None of these words is Salesforce's.
+const INTERMEDIARIES: [&str; 21] = [
+    // What they do, in the words of many products.
     "access denied",
-    "request blocked",
-    "request rejected",
-    "you have been blocked",
+    "blocked",
+    "rejected",
+    "could not be satisfied",
+    // The page that web servers and load balancers make without being told to.
+    "403 forbidden",
+    "403 - forbidden",
+    // What they are.
     "firewall",
     "proxy",
+    "gateway",
+    "web filter",
+    "captive portal",
+    "nginx",
     "cloudflare",
+    "cloudfront",
+    "fortinet",
+    "fortiguard",
+    "forcepoint",
     "incapsula",
+    "netskope",
+    "sophos",
+    "zscaler",
 ];
 
 /// Whether `text` is a page, whatever its content type says (F143).

@@ -211,6 +211,7 @@ static KNOWN: &[Wording] = &[
     text("session expired or invalid", SessionExpired, Inferred, "the message of INVALID_SESSION_ID, alone"),
     text("not valid for use with the rest api", SessionNotPermitted, Inferred, "the message of INVALID_SESSION_ID, alone"),
     text("not valid for use with the api", SessionNotPermitted, Inferred, "the message of INVALID_SESSION_ID over SOAP, alone"),
+    text("invalid_session_id", SessionExpired, Inferred, "the code in a message, or alone as text"),
     text("authorization header verification failed", SessionExpired, Recorded, "Salesforce-CDP-jdbc, ResponseEnum (Data Cloud)"),
     text("invalid jwt (not before or expired)", SessionExpired, Inferred, "the details of the row above, alone"),
     text("access_token is invalid", SessionExpired, Inferred, "Account Engagement, error 184"),
