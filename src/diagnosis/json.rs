@@ -13,6 +13,7 @@ impl Diagnosis {
     /// | `code`, `message` | as received, or `null` |
     /// | `outcome` | [`Outcome::code`](super::Outcome::code) |
     /// | `causes` | the likeliest first: `cause`, `confidence` (`low`, `medium`, `high`), `because` (texts), `remedy`, `owner`, `admin`, `setup` |
+    /// | `evidence` | everything that is known: `name` ([`Evidence::name`](super::Evidence::name)), `text` |
     /// | `error` | the text of the refresh's error, or `null` |
     /// | `retry_after_ms` | milliseconds, or `null` |
     /// | `generation`, `token_age_ms` | of the refused token, or `null` |
@@ -36,6 +37,11 @@ impl Diagnosis {
                 })
             })
             .collect();
+        let evidence: Vec<Value> = self
+            .evidence()
+            .iter()
+            .map(|item| json!({ "name": item.name(), "text": item.to_string() }))
+            .collect();
         let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let members = [
             ("verdict", json!(self.verdict().map(|verdict| format!("{verdict:?}")))),
@@ -43,6 +49,7 @@ impl Diagnosis {
             ("message", json!(self.message())),
             ("outcome", json!(self.outcome().code())),
             ("causes", Value::Array(causes)),
+            ("evidence", Value::Array(evidence)),
             ("error", json!(self.error().map(ToString::to_string))),
             ("retry_after_ms", json!(self.retry_after().map(millis))),
             ("generation", json!(self.generation().map(|generation| generation.0))),

@@ -183,6 +183,7 @@ mod tests {
             age: Duration::from_secs(7_200),
             accepted: true,
             api_scope: None,
+            is_jwt: false,
         };
         Diagnosis::new(Some(refusal), outcome, Facts { token: Some(token), ..Facts::default() })
     }
@@ -213,6 +214,14 @@ mod tests {
             "{nothing_sent}"
         );
         assert!(nothing_sent.ends_with("Another attempt makes sense in 60 s."), "{nothing_sent}");
+    }
+
+    #[test]
+    fn an_error_that_quotes_its_source_is_told_once_however_long_it_is() {
+        let source = format!("the token endpoint refused: {}", "see the app's settings; ".repeat(20));
+        let error = AuthError::new(AuthErrorKind::OperatorMustAct, source.clone()).with_source(source);
+        let text = diagnosis(Outcome::RefreshFailed(error)).to_string();
+        assert_eq!(text.matches("the token endpoint refused").count(), 1, "{text}");
     }
 
     #[test]

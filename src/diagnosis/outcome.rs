@@ -95,16 +95,21 @@ impl fmt::Display for Outcome {
 }
 
 fn refresh_failed(error: &AuthError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut text = format!("The refresh that was due failed: {error}");
+    let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        let detail = printable(&error.to_string());
+        let detail = error.to_string();
         // An error that quotes its source has said it already.
         if !text.contains(&detail) {
             text.push_str(": ");
-            text.push_str(&detail);
+            text.push_str(&printable(&detail));
         }
         source = error.source();
     }
-    write!(f, "{text}.")
+    let intro = if error.kind().is_before_any_refresh() {
+        "No refresh was made"
+    } else {
+        "The refresh that was due failed"
+    };
+    write!(f, "{intro}: {text}.")
 }

@@ -200,12 +200,8 @@ impl Shared {
     /// Notes that a resend with `live` was refused, and says what that means.
     pub(super) fn resend_refused(&self, live: &Live, refusal: &Refusal) -> diagnosis::Outcome {
         let mut state = self.state();
-        state.note_refusal(live, refusal);
-        let news = mem::take(&mut state.outbox);
-        let outcome = judge_resend(&mut state, live, refusal);
-        drop(state);
-        self.announce(news);
-        outcome
+        state.note_second_refusal(live, refusal);
+        judge_resend(&mut state, live, refusal)
     }
 }
 
