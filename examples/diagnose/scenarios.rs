@@ -2,10 +2,12 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
+use bytes::Bytes;
+use http::{Response, header::CONTENT_TYPE};
 use tower_salesforce_auth::{
     Cause,
     testing::{
-        TokenAnswer,
+        ApiAnswer, TokenAnswer,
         fake_org::{
             Revocation,
             conditions::{
@@ -17,7 +19,10 @@ use tower_salesforce_auth::{
 };
 
 use super::stage::{Grant, Scenario, Step};
-use Step::{Asks, AsksWithRefresh, Happens, Moves, OnceRefused, Refreshes, Refused, Works, WriteRefused};
+use Step::{
+    Asks, AsksWithRefresh, Happens, Moves, OnceRefused, Refreshes, Refused, RefusedAtOnce, RefusedNextDoor,
+    Works, WriteRefused,
+};
 
 /// Another address of the client, of the block that is reserved for documentation.
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
@@ -37,6 +42,22 @@ fn decided(name: &'static str, truth: Cause, token_requests: u64, steps: &[Step]
 /// A scenario that other causes answer alike.
 fn open(name: &'static str, truth: Cause, token_requests: u64, steps: &[Step]) -> Scenario {
     Scenario { decided: false, ..decided(name, truth, token_requests, steps) }
+}
+
+fn with(grant: Grant, scenario: Scenario) -> Scenario {
+    Scenario { grant, ..scenario }
+}
+
+/// The token endpoint refuses with these words.
+macro_rules! refuses {
+    ($what:literal, $error:literal, $description:literal) => {
+        Happens($what, |org, _| {
+            org.answer_token_requests(TokenAnswer::Error {
+                error: $error.into(),
+                description: $description.into(),
+            });
+        })
+    };
 }
 
 const IDLE: Step = Happens("three idle hours pass", |org, _| org.advance(Duration::from_secs(3 * 3_600)));
@@ -110,6 +131,21 @@ fn wrong_host() -> Vec<Scenario> {
             3,
             &[Works, ASTRAY, IDLE, Refused, Refused, Refused],
         ),
+        decided(
+            "an allowed origin that does not take the org's token",
+            Cause::WrongInstanceUrl,
+            2,
+            &[Works, RefusedNextDoor],
+        ),
+        with(
+            Grant::ClientCredentials,
+            decided(
+                "the token answer names another org's host, many calls",
+                Cause::WrongInstanceUrl,
+                2,
+                &[ASTRAY, RefusedAtOnce(20), Refused],
+            ),
+        ),
     ]
 }
 
@@ -167,6 +203,44 @@ fn ip_locked() -> Vec<Scenario> {
                 Refused,
                 Asks,
             ],
+        ),
+        decided(
+            "locked to an address, worded as expired, asked",
+            Cause::IpLocked,
+            2,
+            &[
+                Works,
+                Happens("the org locks sessions to their address", |org, _| {
+                    org.impose(IpLock::new().wording(Wording::Expired));
+                }),
+                LEAVES,
+                Refused,
+                Asks,
+            ],
+        ),
+        decided(
+            "the app's IP policy from the first call, asked",
+            Cause::IpLocked,
+            2,
+            &[
+                Happens("the app's IP restrictions are enforced", |org, _| org.impose(AppIpPolicy::new())),
+                Refused,
+                Asks,
+            ],
+        ),
+        with(
+            Grant::KeptRefreshToken,
+            decided(
+                "locked to an address, without rotation, many calls",
+                Cause::IpLocked,
+                2,
+                &[
+                    Works,
+                    Happens("the org locks sessions to their address", |org, _| org.impose(IpLock::new())),
+                    LEAVES,
+                    RefusedAtOnce(20),
+                ],
+            ),
         ),
         open(
             "locked to an address from the first call",
@@ -229,6 +303,34 @@ fn access_control() -> Vec<Scenario> {
             2,
             &[ON, Refused, Asks],
         ),
+        decided("API Access Control at noon, asked", Cause::ApiAccessControl, 2, &[Works, ON, Refused, Asks]),
+        decided(
+            "API Access Control, many calls",
+            Cause::ApiAccessControl,
+            2,
+            &[ON, RefusedAtOnce(20), RefusedAtOnce(20)],
+        ),
+        with(
+            Grant::ClientCredentials,
+            decided("API Access Control with client credentials", Cause::ApiAccessControl, 2, &[ON, Refused]),
+        ),
+        with(
+            Grant::JwtBearer,
+            decided(
+                "the user has not approved the app of an assertion",
+                Cause::ApiAccessControl,
+                1,
+                &[
+                    refuses!(
+                        "the user is not approved",
+                        "invalid_grant",
+                        "user hasn't approved this consumer"
+                    ),
+                    Refused,
+                ],
+            ),
+        ),
+        open("expired, then API Access Control", Cause::ApiAccessControl, 2, &[Works, IDLE, ON, Refused]),
         decided("API Access Control, a refresh allowed", Cause::ApiAccessControl, 2, &[ON, AsksWithRefresh]),
         open(
             "API Access Control worded as expired",
@@ -346,6 +448,36 @@ fn revoked() -> Vec<Scenario> {
             ],
         ),
         open(
+            "the external client app is uninstalled",
+            Cause::Revoked,
+            2,
+            &[
+                Works,
+                Happens("the app is uninstalled", |org, _| {
+                    org.impose(AppBlocked::external_app_uninstalled())
+                }),
+                Refused,
+            ],
+        ),
+        decided(
+            "the user disconnects the app, many calls",
+            Cause::Revoked,
+            2,
+            &[
+                Works,
+                Happens("the user disconnects the app", |org, _| org.revoke(Revocation::by_user())),
+                RefusedAtOnce(20),
+                RefusedAtOnce(20),
+            ],
+        ),
+        with(
+            Grant::ClientCredentials,
+            after(
+                "the user that client credentials run as is deactivated",
+                Happens("the user is deactivated", |org, _| org.impose(UserDeactivated::new())),
+            ),
+        ),
+        open(
             "the app is blocked by an admin",
             Cause::Revoked,
             2,
@@ -370,6 +502,13 @@ fn revoked() -> Vec<Scenario> {
         ),
         evicted,
     ]
+}
+
+fn page(html: &'static str) -> ApiAnswer {
+    let mut page = Response::new(Bytes::from_static(html.as_bytes()));
+    *page.status_mut() = http::StatusCode::FORBIDDEN;
+    page.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("text/html"));
+    ApiAnswer::Raw(page)
 }
 
 const EVICTED: Step = Happens("another process begins a session, which evicts this one", |org, _| {
@@ -448,6 +587,18 @@ fn maintenance() -> Vec<Scenario> {
             ],
         ),
         decided(
+            "a maintenance page, then the org is back",
+            Cause::Maintenance,
+            1,
+            &[
+                Works,
+                Happens("maintenance begins", |org, _| org.impose(Maintenance::page())),
+                RefusedAtOnce(20),
+                LIFTED,
+                Works,
+            ],
+        ),
+        decided(
             "maintenance before the first call",
             Cause::Maintenance,
             1,
@@ -495,19 +646,98 @@ fn look_alikes() -> Vec<Scenario> {
             2,
             Happens("a gateway answers", |org, _| org.impose(Intermediary::json(401))),
         ),
+        intermediary(
+            "a load balancer's page with 403",
+            1,
+            Happens("a load balancer answers", |org, _| {
+                org.answer_api_requests(page(
+                    "<html><head><title>403 Forbidden</title></head><body><center><h1>403 Forbidden</h1></center></body></html>",
+                ));
+            }),
+        ),
+        open(
+            "a gateway's 403 with a code of its own",
+            Cause::Intermediary,
+            1,
+            &[
+                Works,
+                Happens("a gateway answers", |org, _| {
+                    org.answer_api_requests(ApiAnswer::Error {
+                        status: 403,
+                        code: "Forbidden".into(),
+                        message: "policy 17".into(),
+                    });
+                }),
+                Refused,
+            ],
+        ),
+        decided(
+            "the org's storage is full",
+            Cause::LimitReached,
+            1,
+            &[
+                Works,
+                Happens("the storage is full", |org, _| {
+                    org.answer_api_requests(ApiAnswer::Error {
+                        status: 403,
+                        code: "STORAGE_LIMIT_EXCEEDED".into(),
+                        message: "storage limit exceeded".into(),
+                    });
+                }),
+                WriteRefused,
+            ],
+        ),
+        open(
+            "one resource refuses, the others do not",
+            Cause::ResourceRefuses,
+            2,
+            &[
+                Works,
+                Happens("a resource refuses in the words of a dead session", |org, _| {
+                    org.answer_api_requests(ApiAnswer::DeadSession.next(2));
+                }),
+                Refused,
+                Works,
+                Happens("the resource refuses again", |org, _| {
+                    org.answer_api_requests(ApiAnswer::DeadSession.next(1));
+                }),
+                Refused,
+                Works,
+            ],
+        ),
         decided(
             "the consumer secret was changed",
             Cause::ClientRejected,
             1,
             &[
-                Happens("the consumer secret is changed", |org, _| {
-                    org.answer_token_requests(TokenAnswer::Error {
-                        error: "invalid_client".into(),
-                        description: "invalid client credentials".into(),
-                    });
-                }),
+                refuses!("the consumer secret is changed", "invalid_client", "invalid client credentials"),
                 Refused,
             ],
+        ),
+        with(
+            Grant::JwtBearer,
+            decided(
+                "an assertion for another audience",
+                Cause::ClientRejected,
+                1,
+                &[refuses!("the audience is wrong", "invalid_grant", "audience is invalid"), Refused],
+            ),
+        ),
+        decided(
+            "the user logs in too often",
+            Cause::LimitReached,
+            1,
+            &[
+                refuses!("too many logins in an hour", "invalid_grant", "login rate exceeded"),
+                RefusedAtOnce(20),
+                Refused,
+            ],
+        ),
+        decided(
+            "the user's password has expired",
+            Cause::PasswordExpired,
+            1,
+            &[refuses!("the password expires", "invalid_grant", "password expired"), Refused],
         ),
     ]
 }

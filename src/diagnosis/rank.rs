@@ -356,7 +356,10 @@ impl Ranking<'_> {
             self.add(Cause::PermissionMissing, Medium, []);
             self.add(Cause::Expired, Low, []);
             self.add(Cause::Revoked, Low, []);
-        } else if self.code().is_some() {
+        } else if let Some(code) = self.code() {
+            if code.to_ascii_uppercase().contains("LIMIT") || self.mentions("limit exceeded") {
+                self.add(Cause::LimitReached, Medium, []);
+            }
             self.add(Cause::PermissionMissing, Medium, []);
             if !self.code_is_known() {
                 self.add(Cause::Intermediary, Low, []);

@@ -202,7 +202,7 @@ fn only_a_code_of_salesforces_own_makes_a_missing_permission_certain() {
         ("LOGIN_DURING_RESTRICTED_DOMAIN", (Cause::IpLocked, High)),
         // Whatever they are, nobody has said that a permission is missing.
         ("Forbidden", (Cause::PermissionMissing, Medium)),
-        ("STORAGE_LIMIT_EXCEEDED", (Cause::PermissionMissing, Medium)),
+        ("STORAGE_LIMIT_EXCEEDED", (Cause::LimitReached, Medium)),
         ("TRIAL_EXPIRED", (Cause::PermissionMissing, Medium)),
         ("INVALID_SESSION_ID", (Cause::PermissionMissing, Medium)),
         ("UNSUPPORTED_CLIENT", (Cause::ApiAccessControl, Medium)),
