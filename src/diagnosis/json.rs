@@ -60,3 +60,36 @@ impl Diagnosis {
         Value::Object(object).to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        diagnosis::{Facts, HostFacts, Outcome, Past},
+        refusal::{Refusal, Verdict},
+    };
+
+    #[test]
+    fn it_is_one_object_with_everything_that_is_known() {
+        let refusal = Refusal {
+            verdict: Verdict::SessionNotPermitted,
+            code: Some("INVALID_SESSION_ID".into()),
+            message: Some("This session is not valid for use with the REST API".into()),
+            retry_after: None,
+        };
+        let host = Some(HostFacts { record: "acme.my.salesforce.com".into(), is_home: true });
+        let past = Past { worked: true, worked_here: true, ..Past::default() };
+        let facts = Facts { host, past, ..Facts::default() };
+        let text = Diagnosis::new(Some(refusal), Outcome::RefusedAgain, facts).to_json();
+        assert!(!text.contains('\n'));
+        let json: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["verdict"], "SessionNotPermitted");
+        assert_eq!(json["outcome"], "refused_again");
+        assert_eq!(json["causes"][0]["cause"], "ip_locked");
+        assert_eq!(json["causes"][0]["confidence"], "medium");
+        let names: Vec<_> =
+            json["evidence"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["verdict", "code", "message", "host", "worked_here", "refresh"]);
+        assert_eq!(json["evidence"][3]["text"], "acme.my.salesforce.com was asked, as the record says");
+    }
+}

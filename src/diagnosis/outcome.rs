@@ -3,7 +3,10 @@
 use std::{error::Error as StdError, fmt, time::Duration};
 
 use super::NotResendable;
-use crate::error::{AuthError, printable};
+use crate::{
+    error::{AuthError, printable},
+    token_endpoint::TokenError,
+};
 
 /// What was done about a refusal.
 #[derive(Clone, Debug)]
@@ -98,13 +101,22 @@ fn refresh_failed(error: &AuthError, f: &mut fmt::Formatter<'_>) -> fmt::Result 
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        let detail = error.to_string();
+        source = error.source();
         // An error that quotes its source has said it already.
+        if let Some(refused) = error.downcast_ref::<TokenError>()
+            && text.contains(&refused.said())
+        {
+            if let Some(hint) = refused.hint().filter(|hint| !text.contains(hint)) {
+                text.push_str("; ");
+                text.push_str(hint);
+            }
+            continue;
+        }
+        let detail = error.to_string();
         if !text.contains(&detail) {
             text.push_str(": ");
             text.push_str(&printable(&detail));
         }
-        source = error.source();
     }
     let intro = if error.kind().is_before_any_refresh() {
         "No refresh was made"

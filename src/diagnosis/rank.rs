@@ -8,56 +8,23 @@
 //!   new one works, what the token endpoint says, whether the org was in maintenance lately.
 //! - Only what Salesforce says in so many words is `High`. All else is somebody's guess, also ours.
 
+mod endpoint;
+mod forbidden;
+#[cfg(test)]
+mod tests;
+
 use super::{
     Diagnosis,
     cause::{Cause, Confidence, RankedCause},
     evidence::{Evidence, Facts, TokenFacts},
     outcome::Outcome,
 };
-use crate::{
-    error::{AuthError, AuthErrorKind},
-    refusal::{self, Refusal, Verdict},
-    token_endpoint::{TokenError, TokenErrorReason},
-};
+use crate::refusal::{self, Refusal, Verdict};
 use Confidence::{High, Low, Medium};
 
 /// So many sessions that die young in a row are no accident: Salesforce revokes a user's oldest approval of an app with
 /// the sixth.
 pub(crate) const EVICTION: u32 = 3;
-
-/// A permission, in so many words.
-const PERMISSIONS: [&str; 9] = [
-    "API_DISABLED_FOR_ORG",
-    "API_CURRENTLY_DISABLED",
-    "APEX_REST_SERVICES_DISABLED",
-    "FUNCTIONALITY_NOT_ENABLED",
-    "FeatureNotEnabled",
-    "INSUFFICIENT_ACCESS",
-    "INSUFFICIENT_ACCESS_OR_READONLY",
-    "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
-    "PORTAL_NO_ACCESS",
-];
-
-/// The app, or this user of it, is not let in (reported of the first, by name of the others).
-const CLIENTS: [&str; 5] = [
-    "CLIENT_NOT_ACCESSIBLE_FOR_USER",
-    "CLIENT_REQUIRE_UPDATE_FOR_USER",
-    "UNSUPPORTED_CLIENT",
-    "INVALID_CLIENT",
-    "OAUTH_APPROVAL_ERROR_GENERIC",
-];
-
-/// A login that the caller made by itself.
-const LOGINS: [&str; 5] = [
-    "INVALID_LOGIN",
-    "LOGIN_MUST_USE_SECURITY_TOKEN",
-    "LOGIN_CHALLENGE_ISSUED",
-    "LOGIN_CHALLENGE_PENDING",
-    "PASSWORD_LOCKOUT",
-];
-
-/// Of a session, under a status that is not the one for it.
-const SESSIONS: [&str; 4] = ["INVALID_SESSION_ID", "InvalidSessionId", "Bad_OAuth_Token", "invalid_token"];
 
 /// The possible causes, the likeliest first. Empty if nothing is refused.
 pub(super) fn causes(diagnosis: &Diagnosis) -> Vec<RankedCause> {
@@ -329,47 +296,6 @@ impl Ranking<'_> {
         }
     }
 
-    fn malformed(&mut self) {
-        // Reported of requests whose content type was missing, although it speaks of the token.
-        let is_vague = self.code_is_one_of(&["LOGIN_OAUTH_INVALID_TOKEN"]);
-        self.add(Cause::MalformedCredentials, if is_vague { Medium } else { High }, []);
-        if is_vague {
-            self.add(Cause::Revoked, Low, []);
-        }
-    }
-
-    fn forbidden(&mut self) {
-        if self.code_is_one_of(&["LOGIN_DURING_RESTRICTED_DOMAIN"]) {
-            self.add(Cause::IpLocked, High, []);
-        } else if self.code_is_one_of(&PERMISSIONS) {
-            self.add(Cause::PermissionMissing, High, []);
-        } else if self.code_is_one_of(&CLIENTS) {
-            self.add(Cause::ApiAccessControl, Medium, []);
-            self.add(Cause::PermissionMissing, Low, []);
-        } else if self.code_is_one_of(&LOGINS) {
-            self.add(Cause::ClientRejected, Medium, []);
-            self.add(Cause::PermissionMissing, Low, []);
-        } else if self.code_is_one_of(&["Wrong_Org"]) {
-            self.add(Cause::WrongInstanceUrl, Medium, []);
-        } else if self.code_is_one_of(&SESSIONS) {
-            // Not in the way in which the API says it of a session; so Salesforce's own clients do not refresh on it.
-            self.add(Cause::PermissionMissing, Medium, []);
-            self.add(Cause::Expired, Low, []);
-            self.add(Cause::Revoked, Low, []);
-        } else if let Some(code) = self.code() {
-            if code.to_ascii_uppercase().contains("LIMIT") || self.mentions("limit exceeded") {
-                self.add(Cause::LimitReached, Medium, []);
-            }
-            self.add(Cause::PermissionMissing, Medium, []);
-            if !self.code_is_known() {
-                self.add(Cause::Intermediary, Low, []);
-            }
-        } else {
-            self.add(Cause::Intermediary, Medium, []);
-            self.add(Cause::PermissionMissing, Low, []);
-        }
-    }
-
     // --- what several verdicts share ---
 
     fn host(&self) -> Option<Evidence> {
@@ -429,66 +355,4 @@ impl Ranking<'_> {
             _ => {}
         }
     }
-
-    /// No new session could be had; the token endpoint, or this side, says why.
-    fn failed_refresh(&mut self, error: &AuthError) {
-        // Beside a refusal it is why there is no new session, and not why the old one was refused.
-        let confidence = if self.refusal.is_some() { Low } else { Medium };
-        let Some(refused) = TokenError::find(error) else {
-            return match error.kind() {
-                AuthErrorKind::ForeignOrigin => self.add(Cause::WrongInstanceUrl, Medium, []),
-                AuthErrorKind::Revoked => self.add(Cause::Revoked, High, []),
-                AuthErrorKind::ReauthorisationRequired => self.add(Cause::Revoked, Medium, []),
-                _ => self.add(Cause::Local, confidence, []),
-            };
-        };
-        let said = || Some(Evidence::TokenEndpoint(refused.said()));
-        let Some(reason) = refused.reason() else {
-            return match error.kind() {
-                // An `invalid_grant` in words that are not known.
-                AuthErrorKind::ReauthorisationRequired => self.add(Cause::Revoked, Medium, said()),
-                AuthErrorKind::OperatorMustAct => self.add(Cause::ClientRejected, Medium, said()),
-                _ => self.add(Cause::Local, confidence, said()),
-            };
-        };
-        use TokenErrorReason as Reason;
-        match reason {
-            Reason::IpRestricted => self.add(Cause::IpLocked, High, said()),
-            Reason::ChallengeRequired => self.add(Cause::IpLocked, Medium, said()),
-            Reason::UserNotApproved => self.add(Cause::ApiAccessControl, High, said()),
-            Reason::AppNotInstalled | Reason::AppBlocked => {
-                self.add(Cause::ApiAccessControl, Medium, said());
-                // Where it was let in before, taking it away or blocking it has ended its sessions.
-                let ended = self.refusal.is_some() && self.worked();
-                self.add(Cause::Revoked, if ended { Medium } else { Low }, said());
-            }
-            Reason::ExpiredOrRevoked
-            | Reason::AuthorizationCodeExpired
-            | Reason::AuthenticationFailure
-            | Reason::UserInactive => self.add(Cause::Revoked, High, said()),
-            Reason::OrgInactive => self.add(Cause::Revoked, Medium, said()),
-            Reason::PasswordExpired => self.add(Cause::PasswordExpired, High, said()),
-            Reason::Maintenance => self.add(Cause::Maintenance, High, said()),
-            Reason::Unavailable => self.add(Cause::Maintenance, Low, said()),
-            Reason::LoginRateExceeded | Reason::RateLimited => self.add(Cause::LimitReached, High, said()),
-            Reason::LoginHours | Reason::ApiDisabled => self.add(Cause::PermissionMissing, High, said()),
-            Reason::OrgGone => self.add(Cause::WrongInstanceUrl, Medium, said()),
-            Reason::NotTokenEndpoint | Reason::Redirected => self.add(Cause::Intermediary, Medium, said()),
-            Reason::RequestInProgress => self.add(Cause::Local, Low, said()),
-            Reason::ClientUnknown
-            | Reason::ClientCredentialsWrong
-            | Reason::GrantTypeUnsupported
-            | Reason::DomainUnsupported
-            | Reason::RunAsUserMissing
-            | Reason::AudienceInvalid
-            | Reason::AssertionInvalid
-            | Reason::AssertionExpired
-            | Reason::RequestInvalid
-            | Reason::TokenUnknown
-            | Reason::TokenTypeUnsupported => self.add(Cause::ClientRejected, High, said()),
-        }
-    }
 }
-
-#[cfg(test)]
-mod tests;

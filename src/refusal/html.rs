@@ -60,9 +60,15 @@ pub(super) fn is_page(text: &str) -> bool {
 /// Reads a page. Words about the session are not believed here: they may be anybody's (F147).
 pub(super) fn read<'a>(answer: Answer<'_>, page: &'a str) -> Found<'a> {
     let small = page.to_ascii_lowercase();
-    let verdict =
-        wording::verdict(None, Some(&small), SessionWords::Ignored).or_else(|| by_maker(answer, &small));
-    Reading { verdict, entry: Entry { code: None, message: title(page, &small).map(Cow::Borrowed) } }
+    let known = wording::find(None, Some(&small), SessionWords::Ignored);
+    let words = || {
+        let words = known?.message?;
+        let at = small.find(words)?;
+        page.get(at..at + words.len())
+    };
+    let message = title(page, &small).or_else(words).map(Cow::Borrowed);
+    let verdict = known.map(|known| known.verdict).or_else(|| by_maker(answer, &small));
+    Reading { verdict, entry: Entry { code: None, message } }
 }
 
 /// What it means that whoever makes such pages has answered.

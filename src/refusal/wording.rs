@@ -50,6 +50,15 @@ pub(super) enum SessionWords {
 
 /// What an error with this code and message means, if that is known.
 pub(super) fn verdict(code: Option<&str>, message: Option<&str>, words: SessionWords) -> Option<Verdict> {
+    find(code, message, words).map(|wording| wording.verdict)
+}
+
+/// The first wording that fits an error with this code and message.
+pub(super) fn find(
+    code: Option<&str>,
+    message: Option<&str>,
+    words: SessionWords,
+) -> Option<&'static Wording> {
     // `LOGIN_OAUTH_INVALID_TOKEN(db=1703,…)`
     let code = code.map(|code| code.split_once('(').map_or(code, |(code, _)| code));
     let message = message.map(str::to_ascii_lowercase);
@@ -66,7 +75,7 @@ pub(super) fn verdict(code: Option<&str>, message: Option<&str>, words: SessionW
                 .message
                 .is_none_or(|part| message.as_ref().is_some_and(|message| message.contains(part)))
     };
-    KNOWN.iter().find(fits).map(|wording| wording.verdict)
+    KNOWN.iter().find(fits)
 }
 
 const fn code(code: &'static str, verdict: Verdict, certainty: Certainty, source: &'static str) -> Wording {

@@ -3,8 +3,9 @@ use std::time::Duration;
 use super::*;
 use crate::{
     diagnosis::{HostFacts, NotResendable, Past, Probes},
+    error::{AuthError, AuthErrorKind},
     token::Generation,
-    token_endpoint::TokenErrorKind,
+    token_endpoint::{TokenError, TokenErrorKind, TokenErrorReason},
 };
 
 const DEAD: (Verdict, &str, &str) =
