@@ -77,6 +77,19 @@ impl AuthErrorKind {
                 | Self::RefreshPanicked
         )
     }
+
+    /// Whether a refresh was neither due nor tried.
+    pub(crate) fn is_before_any_refresh(self) -> bool {
+        matches!(
+            self,
+            Self::ForeignOrigin
+                | Self::UnsupportedTarget
+                | Self::NotConnected
+                | Self::ShuttingDown
+                | Self::Revoked
+                | Self::Recursion
+        )
+    }
 }
 
 impl AuthError {
@@ -199,18 +212,31 @@ pub(crate) fn printable(text: &str) -> String {
 
 /// As [`printable`], with a cap of one's own.
 pub(crate) fn escaped(text: &str, cap: usize) -> String {
+    // Nearly every text: refusals are read by the thousand while one is being mended.
+    if text.len() <= cap && !text.contains(is_unfit) {
+        return text.to_owned();
+    }
     let mut out = String::new();
     for character in text.chars() {
-        let unfit = character.is_control()
-            || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        let piece: String = if unfit { character.escape_default().collect() } else { character.into() };
-        if out.len() + piece.len() > cap {
+        let at = out.len();
+        if is_unfit(character) {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+        if out.len() > cap {
+            out.truncate(at);
             out.push('…');
             break;
         }
-        out.push_str(&piece);
     }
     out
+}
+
+/// Whether `character` would change how a line of a log looks, or where it ends.
+fn is_unfit(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

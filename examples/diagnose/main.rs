@@ -6,7 +6,11 @@
 mod scenarios;
 mod stage;
 
-use std::{env, process::ExitCode};
+use std::{
+    env,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use tower_salesforce_auth::{
     BoxError, Diagnosis, Session,
@@ -43,6 +47,8 @@ async fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read along has read enough.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
@@ -50,71 +56,79 @@ async fn main() -> ExitCode {
     }
 }
 
+fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
 async fn play(json: bool) -> Result<(), BoxError> {
     let scenarios = scenarios::all();
+    let out = &mut io::stdout();
     if !json {
-        println!(
+        writeln!(
+            out,
             "{} ways in which a request to Salesforce is refused, each played against an org on loopback. What happens\n\
              and what is really the matter is told first; the layer knows only the answers, and draws the rest from them.",
             scenarios.len()
-        );
+        )?;
     }
     for scenario in &scenarios {
         let played = scenario.play().await?;
         if json {
-            println!("{}", object(scenario, &played));
+            writeln!(out, "{}", object(scenario, &played))?;
         } else {
-            tell(scenario, &played);
+            tell(out, scenario, &played)?;
         }
     }
     Ok(())
 }
 
-fn tell(scenario: &Scenario, played: &Played) {
-    println!("\n=== {}", scenario.name);
-    line("what happens", &played.story.join("; "));
+fn tell(out: &mut dyn Write, scenario: &Scenario, played: &Played) -> io::Result<()> {
+    writeln!(out, "\n=== {}", scenario.name)?;
+    line(out, "what happens", &played.story.join("; "))?;
     let answered_alike =
         if scenario.decided { "" } else { " (which Salesforce does not tell from other causes)" };
-    line("really", &format!("{}{answered_alike}", scenario.truth));
-    print_diagnosis(&played.diagnosis);
+    line(out, "really", &format!("{}{answered_alike}", scenario.truth))?;
+    print_diagnosis(out, &played.diagnosis)?;
     let Played { sends, token_requests, .. } = played;
     let enough = scenario.token_requests;
     line(
+        out,
         "cost",
-        &format!("{sends} sends of one call, {token_requests} token requests in all, of {enough} at most"),
-    );
+        &format!("sends of one call: {sends}; token requests in all: {token_requests}, of {enough} allowed"),
+    )
 }
 
 /// The parts of a diagnosis, one a line. As one paragraph, for a log or a support case, it prints itself.
-fn print_diagnosis(diagnosis: &Diagnosis) {
+fn print_diagnosis(out: &mut dyn Write, diagnosis: &Diagnosis) -> io::Result<()> {
     let said: Vec<&str> = [diagnosis.code(), diagnosis.message()].into_iter().flatten().collect();
     if !said.is_empty() {
-        line("the answer says", &said.join(": "));
+        line(out, "the answer says", &said.join(": "))?;
     }
-    line("what was done", &diagnosis.outcome().to_string());
+    line(out, "what was done", &diagnosis.outcome().to_string())?;
     let causes = diagnosis.causes();
     let Some((first, others)) = causes.split_first() else {
-        return line("diagnosis", "nothing is the matter");
+        return line(out, "diagnosis", "nothing is the matter");
     };
-    line("likeliest cause", &format!("{} ({} confidence)", first.cause, first.confidence));
+    line(out, "likeliest cause", &format!("{} ({} confidence)", first.cause, first.confidence))?;
     let because: Vec<String> = first.because.iter().map(ToString::to_string).collect();
-    line("because", &because.join("; "));
+    line(out, "because", &because.join("; "))?;
     let others: Vec<String> =
         others.iter().map(|other| format!("{} ({})", other.cause, other.confidence)).collect();
     if !others.is_empty() {
-        line("also possible", &others.join("; "));
+        line(out, "also possible", &others.join("; "))?;
     }
     let advice = first.cause.advice();
-    line("the app's owner", advice.owner);
+    line(out, "the app's owner", advice.owner)?;
     let place = advice.setup.map(|setup| format!(" ({setup})")).unwrap_or_default();
-    line("the org's admin", &format!("{}{place}", advice.admin));
+    line(out, "the org's admin", &format!("{}{place}", advice.admin))?;
     if let Some(wait) = diagnosis.retry_after() {
-        line("try again", &format!("in {} s", wait.as_secs_f64().ceil()));
+        line(out, "try again", &format!("in {} s", wait.as_secs_f64().ceil()))?;
     }
+    Ok(())
 }
 
-fn line(name: &str, text: &str) {
-    println!("{name:>15}: {}", wrapped(text));
+fn line(out: &mut dyn Write, name: &str, text: &str) -> io::Result<()> {
+    writeln!(out, "{name:>15}: {}", wrapped(text))
 }
 
 /// `text` in lines of a readable length, behind a margin.
@@ -172,7 +186,7 @@ async fn ask(client_id: String, json: bool) -> Result<(), BoxError> {
     if json {
         println!("{}", diagnosis.to_json());
     } else {
-        print_diagnosis(&diagnosis);
+        print_diagnosis(&mut io::stdout(), &diagnosis)?;
     }
     session.close(std::time::Duration::from_secs(20)).await?;
     Ok(())

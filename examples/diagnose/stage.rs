@@ -6,13 +6,13 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::Request;
 use http_body_util::Full;
 use hyper_util::{client::legacy::Client as HyperClient, rt::TokioExecutor};
 use tower::{Layer, ServiceExt};
 use tower_salesforce_auth::{
     BoxError, Cause, Diagnosis, SalesforceAuthLayer, Session,
-    grant::{Client, ClientCredentials, LoginHost, RefreshToken},
+    grant::{Client, ClientCredentials, JwtBearer, LoginHost, RefreshToken, Signer},
     replay,
     store::MemoryStore,
     testing::FakeOrg,
@@ -35,8 +35,22 @@ pub(crate) struct Scenario {
 /// How the client of a scenario gets its tokens.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Grant {
+    /// With rotation.
     RefreshToken,
+    /// Of an app whose refresh tokens stay.
+    KeptRefreshToken,
     ClientCredentials,
+    JwtBearer,
+}
+
+/// What signs assertions: the org on loopback does not check signatures.
+#[derive(Debug)]
+struct Seal;
+
+impl Signer for Seal {
+    async fn sign(&self, _: &[u8]) -> Result<Vec<u8>, BoxError> {
+        Ok(b"signature".to_vec())
+    }
 }
 
 /// What happens next.
@@ -50,6 +64,10 @@ pub(crate) enum Step {
     Works,
     /// A read is refused, or cannot be sent.
     Refused,
+    /// So many reads at once are refused, all of them.
+    RefusedAtOnce(u64),
+    /// A read at the neighbour's host, which the application allows to get the token, is refused.
+    RefusedNextDoor,
     /// A write is refused.
     WriteRefused,
     /// A read that must not be sent twice is refused.
@@ -75,9 +93,10 @@ pub(crate) struct Played {
 
 impl Scenario {
     pub(crate) async fn play(&self) -> Result<Played, BoxError> {
-        let org = FakeOrg::builder().separate_login_host(true).start().await?;
+        let rotation = self.grant != Grant::KeptRefreshToken;
+        let org = FakeOrg::builder().separate_login_host(true).rotation(rotation).start().await?;
         let neighbour = FakeOrg::start().await?;
-        let session = self.session(&org)?;
+        let session = self.session(&org, &neighbour)?;
         let sends = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&sends);
         let client = HyperClient::builder(TokioExecutor::new()).build_http::<Full<Bytes>>().map_request(
@@ -113,9 +132,25 @@ impl Scenario {
                     played.diagnosis = Some(session.diagnose().allow_token_request().await);
                     "the application asks, and allows a token request".to_owned()
                 }
-                Step::Works | Step::Refused | Step::WriteRefused | Step::OnceRefused => {
+                Step::RefusedAtOnce(calls) => {
                     let before = sends.load(Ordering::Relaxed);
-                    let request = request(step)?;
+                    let answers: Vec<_> =
+                        (0..calls).map(|_| tokio::spawn(salesforce.clone().oneshot(read()))).collect();
+                    for answer in answers {
+                        let result = answer.await?;
+                        let missing = || format!("{}, step {at}: no diagnosis in {result:?}", self.name);
+                        played.diagnosis = Some(Diagnosis::of_result(&result).cloned().ok_or_else(missing)?);
+                    }
+                    played.sends = played.sends.max((sends.load(Ordering::Relaxed) - before).div_ceil(calls));
+                    format!("{calls} calls at once are refused")
+                }
+                Step::Works
+                | Step::Refused
+                | Step::RefusedNextDoor
+                | Step::WriteRefused
+                | Step::OnceRefused => {
+                    let before = sends.load(Ordering::Relaxed);
+                    let request = request(step, &neighbour)?;
                     let result = if matches!(step, Step::OnceRefused) {
                         once.clone().oneshot(request).await
                     } else {
@@ -132,6 +167,12 @@ impl Scenario {
                         played.diagnosis = Some(diagnosis.ok_or_else(missing)?);
                     }
                     match result {
+                        Ok(response) if matches!(step, Step::RefusedNextDoor) => {
+                            format!(
+                                "a call to another host, which may get the token, is answered {}",
+                                response.status().as_u16()
+                            )
+                        }
                         Ok(response) => format!("a call is answered {}", response.status().as_u16()),
                         Err(_) => "a call cannot be sent".to_owned(),
                     }
@@ -147,15 +188,20 @@ impl Scenario {
         })
     }
 
-    fn session(&self, org: &FakeOrg) -> Result<Session, BoxError> {
+    fn session(&self, org: &FakeOrg, neighbour: &FakeOrg) -> Result<Session, BoxError> {
         let client = Client::confidential(org.client_id(), org.client_secret());
         let host = LoginHost::my_domain(org.url());
         let builder = match self.grant {
-            Grant::RefreshToken => {
+            Grant::RefreshToken | Grant::KeptRefreshToken => {
                 Session::builder(self.name, RefreshToken::new(client, host, org.issue_refresh_token()))
             }
             Grant::ClientCredentials => Session::builder(self.name, ClientCredentials::new(client, host)),
+            Grant::JwtBearer => Session::builder(
+                self.name,
+                JwtBearer::with_signer(org.client_id(), org.username(), host, Seal),
+            ),
         };
+        let builder = builder.allow_origin(neighbour.url());
         Ok(builder.store(MemoryStore::volatile()).allow_loopback().build()?)
     }
 }
@@ -167,11 +213,22 @@ struct Story {
     story: Vec<String>,
 }
 
-fn request(step: &Step) -> Result<Request<Full<Bytes>>, http::Error> {
-    if matches!(step, Step::WriteRefused) {
-        return Request::post("/services/data/v65.0/sobjects/Account")
+fn request(step: &Step, neighbour: &FakeOrg) -> Result<Request<Full<Bytes>>, http::Error> {
+    match step {
+        Step::WriteRefused => Request::post("/services/data/v65.0/sobjects/Account")
             .header("content-type", "application/json")
-            .body(Full::from(r#"{"Name":"Acme"}"#));
+            .body(Full::from(r#"{"Name":"Acme"}"#)),
+        Step::RefusedNextDoor => {
+            Request::get(format!("{}{LIMITS}", neighbour.instance_url())).body(Full::default())
+        }
+        _ => Ok(read()),
     }
-    Request::builder().method(Method::GET).uri("/services/data/v65.0/limits").body(Full::default())
+}
+
+const LIMITS: &str = "/services/data/v65.0/limits";
+
+fn read() -> Request<Full<Bytes>> {
+    let mut read = Request::new(Full::default());
+    *read.uri_mut() = http::Uri::from_static(LIMITS);
+    read
 }

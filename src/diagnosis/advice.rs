@@ -80,9 +80,10 @@ impl Advice {
             ),
             Cause::Revoked => (
                 Person,
-                "let the customer connect again, then install the new consent with `Session::reconnect`. If this recurs, \
-                 let all processes share one token store: the sixth approval of one user and app revokes the first",
-                "see in the login history whether the user is active and who revoked the app",
+                "let the customer connect again, then install the new consent with `Session::reconnect`; a grant that no \
+                 person gave comes back as soon as its user may use the app again. If this recurs, let all processes \
+                 share one token store: the sixth approval of one user and app revokes the first",
+                "see whether the user is active and may use the app, and in the login history who revoked it",
                 Some(
                     "Setup > Apps > Connected Apps > Connected Apps OAuth Usage; Setup > Identity > Login History",
                 ),
@@ -136,6 +137,13 @@ impl Advice {
                 "use the access token format that this API asks for, JWT or opaque",
                 "set the app's access token format",
                 Some("Setup > Apps > App Manager, the app's OAuth settings"),
+            ),
+            Cause::ResourceRefuses => (
+                Person,
+                "look at what stands behind this path: an Apex class may pass on another system's 401, and guests may not use \
+                 every resource",
+                "read the debug log of the user while the path is asked",
+                Some("Setup > Environments > Logs > Debug Logs"),
             ),
             Cause::Intermediary => (
                 Person,

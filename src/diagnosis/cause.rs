@@ -17,7 +17,7 @@ pub enum Cause {
     WrongInstanceUrl,
     /// The session, the app or the refresh token may be used from certain IP addresses only.
     IpLocked,
-    /// The org lets only approved apps use its APIs, and this one is not approved.
+    /// The org lets only approved apps use its APIs, or only approved users use this app, and this one is not approved.
     ApiAccessControl,
     /// The grant was revoked: by the user, by an admin, by a changed password, or by the sixth approval of one app.
     Revoked,
@@ -37,6 +37,9 @@ pub enum Cause {
     MalformedCredentials,
     /// The API does not take access tokens of this format.
     TokenFormat,
+    /// The session is let in elsewhere: what stands behind this path refuses by itself, such as an Apex class that
+    /// passes on another system's answer, or a resource that is not for guests.
+    ResourceRefuses,
     /// Not Salesforce answered but something before it: a proxy, a firewall, a captive portal.
     Intermediary,
     /// The fault is on this side: the store, the network, the configuration. The error says which.
@@ -48,7 +51,7 @@ pub enum Cause {
 impl Cause {
     /// A stable name for logs, alerts and JSON: `expired`, `wrong_instance_url`, `ip_locked`, `api_access_control`,
     /// `revoked`, `maintenance`, `missing_scope`, `client_rejected`, `password_expired`, `permission_missing`,
-    /// `limit_reached`, `malformed_credentials`, `token_format`, `intermediary`, `local`, `unknown`.
+    /// `limit_reached`, `malformed_credentials`, `token_format`, `resource_refuses`, `intermediary`, `local`, `unknown`.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -65,6 +68,7 @@ impl Cause {
             Self::LimitReached => "limit_reached",
             Self::MalformedCredentials => "malformed_credentials",
             Self::TokenFormat => "token_format",
+            Self::ResourceRefuses => "resource_refuses",
             Self::Intermediary => "intermediary",
             Self::Local => "local",
             Self::Unknown => "unknown",
@@ -85,7 +89,9 @@ impl fmt::Display for Cause {
             Self::Expired => "the session reached its time-out",
             Self::WrongInstanceUrl => "the host is not, or is no longer, the org's",
             Self::IpLocked => "an IP restriction: the session may not be used from this address",
-            Self::ApiAccessControl => "API Access Control: the org lets only approved apps use its APIs",
+            Self::ApiAccessControl => {
+                "API Access Control: the org does not let this app, or this user of the app, use its APIs"
+            }
             Self::Revoked => "the grant was revoked",
             Self::Maintenance => "the org is in maintenance or in read-only mode",
             Self::MissingScope => "the app did not ask for the scope `api`",
@@ -93,8 +99,9 @@ impl fmt::Display for Cause {
             Self::PasswordExpired => "the user's password has expired",
             Self::PermissionMissing => "the user, or the org's edition, lacks a permission",
             Self::LimitReached => "a limit is reached",
-            Self::MalformedCredentials => "the credentials arrive malformed",
+            Self::MalformedCredentials => "the credentials are malformed when they arrive",
             Self::TokenFormat => "this API does not take access tokens of this format",
+            Self::ResourceRefuses => "the resource refuses by itself: the session is let in elsewhere",
             Self::Intermediary => "not Salesforce answered but a proxy or firewall before it",
             Self::Local => "the fault is on this side: the store, the network or the configuration",
             Self::Unknown => "unknown",

@@ -35,6 +35,8 @@ pub enum Evidence {
     },
     /// Whether the token's scopes let it use the APIs.
     ApiScope(bool),
+    /// The token is in JWT format.
+    JwtFormat,
     /// Where the request went, held against the record.
     Host {
         /// Where the org is by the newest token answer.
@@ -69,6 +71,35 @@ pub enum Evidence {
     },
 }
 
+impl Evidence {
+    /// A stable name: `verdict`, `code`, `message`, `token_age`, `accepted`, `never_accepted`, `worked_here`,
+    /// `worked_elsewhere`, `died_young`, `api_scope`, `jwt_format`, `host`, `refresh`, `token_endpoint`,
+    /// `maintenance_seen`, `introspection`, `identity`, `read`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Verdict(_) => "verdict",
+            Self::Code(_) => "code",
+            Self::Message(_) => "message",
+            Self::TokenAge(_) => "token_age",
+            Self::Accepted => "accepted",
+            Self::NeverAccepted { .. } => "never_accepted",
+            Self::WorkedHere => "worked_here",
+            Self::WorkedElsewhere => "worked_elsewhere",
+            Self::DiedYoung { .. } => "died_young",
+            Self::ApiScope(_) => "api_scope",
+            Self::JwtFormat => "jwt_format",
+            Self::Host { .. } => "host",
+            Self::Refresh(_) => "refresh",
+            Self::TokenEndpoint(_) => "token_endpoint",
+            Self::MaintenanceSeen { .. } => "maintenance_seen",
+            Self::Introspection { .. } => "introspection",
+            Self::Identity { .. } => "identity",
+            Self::Read { .. } => "read",
+        }
+    }
+}
+
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -86,6 +117,7 @@ impl fmt::Display for Evidence {
             Self::DiedYoung { sessions } => {
                 write!(f, "{sessions} sessions in a row were accepted and refused within five minutes")
             }
+            Self::JwtFormat => f.write_str("the token is in JWT format"),
             Self::ApiScope(true) => f.write_str("the token has the scope api"),
             Self::ApiScope(false) => f.write_str("the token's scopes lack api"),
             Self::Host { record, is_home: true } => write!(f, "{record} was asked, as the record says"),
@@ -130,6 +162,7 @@ impl Diagnosis {
             all.push(Evidence::TokenAge(token.age));
             all.extend(token.accepted.then_some(Evidence::Accepted));
             all.extend(token.api_scope.map(Evidence::ApiScope));
+            all.extend(token.is_jwt.then_some(Evidence::JwtFormat));
         }
         if let Some(HostFacts { record, is_home }) = host {
             all.push(Evidence::Host { record: record.clone(), is_home: *is_home });
@@ -139,13 +172,18 @@ impl Diagnosis {
             (false, true) => all.push(Evidence::WorkedElsewhere),
             (false, false) => {}
         }
-        if past.barren > 0 {
+        // Counted when the session was refused; other requests may have been let in since.
+        let accepted = token.as_ref().is_some_and(|token| token.accepted);
+        if past.barren > 0 && !accepted {
             all.push(Evidence::NeverAccepted { sessions: past.barren });
         }
         if past.died_young > 0 {
             all.push(Evidence::DiedYoung { sessions: past.died_young });
         }
         all.extend(past.maintenance.map(|ago| Evidence::MaintenanceSeen { ago }));
+        if past.refused_again && !matches!(self.outcome, Outcome::RefusedAgain) {
+            all.push(Evidence::Refresh(Outcome::RefusedAgain));
+        }
         all.push(Evidence::Refresh(self.outcome.clone()));
         let refused = self.error().and_then(|error| TokenError::find(error));
         all.extend(refused.map(|error| Evidence::TokenEndpoint(error.said())));
@@ -187,6 +225,7 @@ pub(crate) struct TokenFacts {
     pub(crate) accepted: bool,
     /// Whether its scopes let it use the APIs, if they are known.
     pub(crate) api_scope: Option<bool>,
+    pub(crate) is_jwt: bool,
 }
 
 /// Where the request went.
@@ -205,6 +244,8 @@ pub(crate) struct Past {
     pub(crate) worked: bool,
     /// How many sessions in a row, up to now, were refused and never accepted.
     pub(crate) barren: u32,
+    /// Whether the refused session was begun because the one before it was refused.
+    pub(crate) refused_again: bool,
     /// How many sessions in a row, up to now, were accepted and refused within minutes.
     pub(crate) died_young: u32,
     /// How long ago the org reported maintenance, if that is recent.

@@ -156,7 +156,7 @@ fn meaning(verdict: Verdict) -> &'static str {
         Verdict::ReadOnlyMaintenance => "the org is in maintenance and takes no writes for now",
         Verdict::OrgUnavailable => "the org is not available for now",
         Verdict::RateLimited => "a limit is reached",
-        Verdict::Forbidden => "a permission is missing",
+        Verdict::Forbidden => "it is forbidden",
         Verdict::MalformedRequest => "the request's credentials are malformed",
         Verdict::PasswordExpired => "the user's password has expired and must be changed by the user",
         Verdict::TokenFormat => "this endpoint does not take access tokens of this format",
@@ -169,7 +169,10 @@ mod tests {
     use std::{error::Error as StdError, fmt};
 
     use super::*;
-    use crate::error::AuthErrorKind;
+    use crate::{
+        error::AuthErrorKind,
+        token_endpoint::{TokenError, TokenErrorKind, TokenErrorReason},
+    };
 
     fn diagnosis(outcome: Outcome) -> Diagnosis {
         let refusal = Refusal {
@@ -183,6 +186,7 @@ mod tests {
             age: Duration::from_secs(7_200),
             accepted: true,
             api_scope: None,
+            is_jwt: false,
         };
         Diagnosis::new(Some(refusal), outcome, Facts { token: Some(token), ..Facts::default() })
     }
@@ -213,6 +217,23 @@ mod tests {
             "{nothing_sent}"
         );
         assert!(nothing_sent.ends_with("Another attempt makes sense in 60 s."), "{nothing_sent}");
+    }
+
+    #[test]
+    fn an_error_that_quotes_its_source_is_told_once_however_long_it_is() {
+        let source = format!("the token endpoint refused: {}", "see the app's settings; ".repeat(20));
+        let error = AuthError::new(AuthErrorKind::OperatorMustAct, source.clone()).with_source(source);
+        let text = diagnosis(Outcome::RefreshFailed(error)).to_string();
+        assert_eq!(text.matches("the token endpoint refused").count(), 1, "{text}");
+
+        let refused = TokenError::new(TokenErrorKind::Reauthorise)
+            .with_answer(Some("invalid_grant"), Some("expired access/refresh token"))
+            .with_reason(Some(TokenErrorReason::ExpiredOrRevoked));
+        let message = "the user must connect again: invalid_grant (expired access/refresh token)";
+        let error = AuthError::new(AuthErrorKind::ReauthorisationRequired, message).with_source(refused);
+        let text = diagnosis(Outcome::RefreshFailed(error)).outcome().to_string();
+        assert_eq!(text.matches("connect again").count(), 1, "{text}");
+        assert!(text.contains("; see why the token ended") && !text.contains('…'), "{text}");
     }
 
     #[test]

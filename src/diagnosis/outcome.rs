@@ -3,7 +3,10 @@
 use std::{error::Error as StdError, fmt, time::Duration};
 
 use super::NotResendable;
-use crate::error::{AuthError, printable};
+use crate::{
+    error::{AuthError, printable},
+    token_endpoint::TokenError,
+};
 
 /// What was done about a refusal.
 #[derive(Clone, Debug)]
@@ -95,16 +98,30 @@ impl fmt::Display for Outcome {
 }
 
 fn refresh_failed(error: &AuthError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut text = format!("The refresh that was due failed: {error}");
+    let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        let detail = printable(&error.to_string());
+        source = error.source();
         // An error that quotes its source has said it already.
+        if let Some(refused) = error.downcast_ref::<TokenError>()
+            && text.contains(&refused.said())
+        {
+            if let Some(hint) = refused.hint().filter(|hint| !text.contains(hint)) {
+                text.push_str("; ");
+                text.push_str(hint);
+            }
+            continue;
+        }
+        let detail = error.to_string();
         if !text.contains(&detail) {
             text.push_str(": ");
-            text.push_str(&detail);
+            text.push_str(&printable(&detail));
         }
-        source = error.source();
     }
-    write!(f, "{text}.")
+    let intro = if error.kind().is_before_any_refresh() {
+        "No refresh was made"
+    } else {
+        "The refresh that was due failed"
+    };
+    write!(f, "{intro}: {text}.")
 }

@@ -8,17 +8,18 @@
 //!   new one works, what the token endpoint says, whether the org was in maintenance lately.
 //! - Only what Salesforce says in so many words is `High`. All else is somebody's guess, also ours.
 
+mod endpoint;
+mod forbidden;
+#[cfg(test)]
+mod tests;
+
 use super::{
     Diagnosis,
     cause::{Cause, Confidence, RankedCause},
     evidence::{Evidence, Facts, TokenFacts},
     outcome::Outcome,
 };
-use crate::{
-    error::{AuthError, AuthErrorKind},
-    refusal::{Refusal, Verdict},
-    token_endpoint::{TokenError, TokenErrorReason},
-};
+use crate::refusal::{self, Refusal, Verdict};
 use Confidence::{High, Low, Medium};
 
 /// So many sessions that die young in a row are no accident: Salesforce revokes a user's oldest approval of an app with
@@ -46,9 +47,10 @@ pub(super) fn causes(diagnosis: &Diagnosis) -> Vec<RankedCause> {
         Some(Verdict::OrgUnavailable) => ranking.unavailable(),
         Some(Verdict::RateLimited) => ranking.add(Cause::LimitReached, High, []),
         Some(Verdict::Forbidden) => ranking.forbidden(),
-        Some(Verdict::MalformedRequest) => ranking.add(Cause::MalformedCredentials, High, []),
+        Some(Verdict::MalformedRequest) => ranking.malformed(),
         Some(Verdict::PasswordExpired) => ranking.add(Cause::PasswordExpired, High, []),
-        Some(Verdict::TokenFormat) => ranking.add(Cause::TokenFormat, High, []),
+        // It is concluded from an empty answer.
+        Some(Verdict::TokenFormat) => ranking.add(Cause::TokenFormat, Medium, []),
         Some(Verdict::NotAuth) => return Vec::new(),
     }
     ranking.finish()
@@ -106,13 +108,54 @@ impl Ranking<'_> {
         self.facts.token.as_ref().is_some_and(|token| token.accepted)
     }
 
-    fn done(&self) -> Evidence {
-        Evidence::Refresh(self.outcome.clone())
+    /// Whether any session of this connection was accepted.
+    fn worked(&self) -> bool {
+        self.facts.past.worked || self.accepted()
+    }
+
+    /// That a session was accepted where the org is now: the refused one, or one before it.
+    fn worked_here(&self) -> Option<Evidence> {
+        if self.accepted() {
+            Some(Evidence::Accepted)
+        } else {
+            self.facts.past.worked_here.then_some(Evidence::WorkedHere)
+        }
+    }
+
+    /// That a new session is refused as well, if it was tried.
+    fn new_session(&self) -> Option<Evidence> {
+        if self.outcome.refresh_was_no_help() {
+            Some(Evidence::Refresh(self.outcome.clone()))
+        } else {
+            self.facts.past.refused_again.then_some(Evidence::Refresh(Outcome::RefusedAgain))
+        }
     }
 
     /// That no session was accepted so far.
     fn barren(&self) -> Evidence {
         Evidence::NeverAccepted { sessions: self.facts.past.barren.max(1) }
+    }
+
+    fn introspection(&self, active: bool) -> Option<Evidence> {
+        (self.facts.probes.introspection == Some(active)).then_some(Evidence::Introspection { active })
+    }
+
+    /// Whether a read was let in with the refused session.
+    fn read_is_let_in(&self) -> bool {
+        self.facts.probes.read == Some(Ok(()))
+    }
+
+    fn code(&self) -> Option<&str> {
+        self.refusal.and_then(|refusal| refusal.code.as_deref())
+    }
+
+    fn code_is_one_of(&self, codes: &[&str]) -> bool {
+        self.code().is_some_and(|code| codes.iter().any(|known| code.eq_ignore_ascii_case(known)))
+    }
+
+    /// Whether the code is one of Salesforce's. Gateways have codes, too.
+    fn code_is_known(&self) -> bool {
+        refusal::known().iter().filter_map(|known| known.code).any(|known| self.code_is_one_of(&[known]))
     }
 
     fn mentions(&self, part: &str) -> bool {
@@ -124,36 +167,51 @@ impl Ranking<'_> {
 
     /// "Session expired or invalid": over, revoked, or not of this host.
     fn dead_session(&mut self) {
-        let past = &self.facts.past;
         self.maintenance(Medium);
         self.eviction();
-        if !self.outcome.refresh_was_no_help() && past.barren <= 1 {
-            let revoked =
-                self.causes.iter().any(|known| known.cause == Cause::Revoked && known.confidence == High);
-            if revoked {
-                return;
-            }
-            if self.accepted() {
-                self.add(Cause::Expired, Medium, [Evidence::Accepted]);
-            } else {
-                self.add(Cause::Expired, Low, []);
-                self.add(Cause::WrongInstanceUrl, Low, [self.barren()]);
-            }
-            self.add(Cause::Revoked, Low, []);
+        self.jwt_over_soap();
+        if self.facts.host.as_ref().is_some_and(|host| !host.is_home) {
+            self.dead_elsewhere();
+        } else if self.new_session().is_some() || self.facts.past.barren > 1 || self.read_is_let_in() {
+            self.dead_again();
+        } else {
+            self.dead_once();
+        }
+    }
+
+    /// Nothing says yet that a new session is refused as well.
+    fn dead_once(&mut self) {
+        let is_revoked =
+            self.causes.iter().any(|known| known.cause == Cause::Revoked && known.confidence == High);
+        if is_revoked {
             return;
         }
-        if past.worked_here || self.accepted() {
+        let inactive = self.introspection(false);
+        if self.accepted() {
+            self.add(Cause::Expired, Medium, [Evidence::Accepted].into_iter().chain(inactive));
+        } else {
+            self.add(Cause::Expired, Low, inactive);
+            self.add(Cause::WrongInstanceUrl, Low, [self.barren()]);
+        }
+        self.add(Cause::Revoked, Low, []);
+    }
+
+    /// A new session is refused as well, so that time has not ended this one.
+    fn dead_again(&mut self) {
+        if let Some(worked) = self.worked_here() {
             self.active_elsewhere();
-            self.add(Cause::IpLocked, Medium, [Evidence::WorkedHere, self.done()]);
+            self.add(Cause::IpLocked, Medium, [worked].into_iter().chain(self.new_session()));
+            self.resource_refuses();
             self.add(Cause::WrongInstanceUrl, Low, []);
         } else {
-            // Alive in the eyes of the login host, unknown here: another host's session.
-            let active = self.facts.probes.introspection.filter(|active| *active);
-            let because = [self.barren(), self.done()]
+            // Alive in the eyes of the login host, unknown here: another host's session. Not if this host let it in.
+            let confidence = if self.read_is_let_in() { Low } else { Medium };
+            let because = [self.barren()]
                 .into_iter()
-                .chain(past.worked.then_some(Evidence::WorkedElsewhere))
-                .chain(active.map(|active| Evidence::Introspection { active }));
-            self.add(Cause::WrongInstanceUrl, Medium, because);
+                .chain(self.new_session())
+                .chain(self.facts.past.worked.then_some(Evidence::WorkedElsewhere))
+                .chain(self.introspection(true));
+            self.add(Cause::WrongInstanceUrl, confidence, because);
             self.active_elsewhere();
             self.add(Cause::IpLocked, Low, []);
         }
@@ -162,9 +220,20 @@ impl Ranking<'_> {
         self.maintenance(Low);
     }
 
+    /// At an origin that is allowed to get the token and is not the org's: what was accepted by the org says nothing here.
+    fn dead_elsewhere(&mut self) {
+        let confidence = if self.new_session().is_some() { Medium } else { Low };
+        self.add(Cause::WrongInstanceUrl, confidence, self.host().into_iter().chain(self.new_session()));
+        self.add(Cause::TokenFormat, Low, []);
+        if self.new_session().is_none() {
+            self.add(Cause::Expired, Low, []);
+            self.add(Cause::Revoked, Low, []);
+        }
+        self.add(Cause::IpLocked, Low, []);
+    }
+
     /// "Not valid for use with the REST API": alive, but not permitted.
     fn live_session(&mut self) {
-        let past = &self.facts.past;
         if self.mentions("agent") {
             self.add(Cause::PermissionMissing, Medium, []);
         }
@@ -174,14 +243,15 @@ impl Ranking<'_> {
         }
         self.maintenance(Medium);
         self.active_elsewhere();
-        if past.worked_here || self.accepted() {
-            let because = if self.accepted() { Evidence::Accepted } else { Evidence::WorkedHere };
-            self.add(Cause::IpLocked, Medium, [because]);
+        if let Some(worked) = self.worked_here() {
+            self.add(Cause::IpLocked, Medium, [worked].into_iter().chain(self.new_session()));
+            self.resource_refuses();
             self.add(Cause::ApiAccessControl, Low, []);
         } else {
-            let confidence = if api_scope == Some(false) { Low } else { Medium };
+            let is_explained = api_scope == Some(false) || self.read_is_let_in();
             let scope = api_scope.filter(|has| *has).map(Evidence::ApiScope);
-            self.add(Cause::ApiAccessControl, confidence, [self.barren()].into_iter().chain(scope));
+            let because = [self.barren()].into_iter().chain(scope);
+            self.add(Cause::ApiAccessControl, if is_explained { Low } else { Medium }, because);
             self.add(Cause::IpLocked, Low, []);
         }
         if api_scope.is_none() {
@@ -193,16 +263,18 @@ impl Ranking<'_> {
     /// A 401 in a form that is not Salesforce's.
     fn unrecognised(&mut self) {
         self.maintenance(Low);
-        self.add(Cause::Intermediary, Medium, []);
-        if !self.outcome.refresh_was_no_help() {
+        let read = self.read_is_let_in().then_some(Evidence::Read { refused: None });
+        self.add(Cause::Intermediary, Medium, self.words().into_iter().chain(read));
+        if self.new_session().is_none() {
             self.add(Cause::Expired, Low, []);
         }
+        self.resource_refuses();
         self.add(Cause::Unknown, Low, []);
     }
 
     /// `URL_NOT_RESET`, or a redirect or page that stands where the org's API was.
     fn wrong_host(&mut self) {
-        let is_said = self.refusal.is_some_and(|refusal| refusal.code.is_some());
+        let is_said = self.code().is_some();
         let because = self.words().into_iter().chain(self.host());
         self.add(Cause::WrongInstanceUrl, if is_said { High } else { Medium }, because);
         if !is_said {
@@ -212,32 +284,15 @@ impl Ranking<'_> {
     }
 
     fn unavailable(&mut self) {
-        let is_said = self.mentions("maintenance")
-            || self
-                .refusal
-                .and_then(|refusal| refusal.code.as_deref())
-                .is_some_and(|code| code.eq_ignore_ascii_case("ORG_IN_MAINTENANCE"));
+        // A page says it, too, but pages are anybody's.
+        let is_said = self.code_is_one_of(&["ORG_IN_MAINTENANCE", "LOGIN_ERROR_ORG_IN_MAINTENANCE"]);
         self.add(Cause::Maintenance, if is_said { High } else { Medium }, []);
-        if !is_said {
+        if !is_said && self.mentions("busy") {
+            self.add(Cause::LimitReached, Low, []);
+        }
+        if !self.code_is_known() {
             self.add(Cause::WrongInstanceUrl, Low, []);
             self.add(Cause::Intermediary, Low, []);
-        }
-    }
-
-    fn forbidden(&mut self) {
-        let code = self.refusal.and_then(|refusal| refusal.code.as_deref());
-        match code.map(str::to_ascii_uppercase).as_deref() {
-            // The user may not use the app that the session was made with (reported, SalesforceMobileSDK).
-            Some("CLIENT_NOT_ACCESSIBLE_FOR_USER") => {
-                self.add(Cause::ApiAccessControl, Medium, []);
-                self.add(Cause::PermissionMissing, Low, []);
-            }
-            Some("LOGIN_DURING_RESTRICTED_DOMAIN") => self.add(Cause::IpLocked, High, []),
-            Some(_) => self.add(Cause::PermissionMissing, High, []),
-            None => {
-                self.add(Cause::Intermediary, Medium, []);
-                self.add(Cause::PermissionMissing, Low, []);
-            }
         }
     }
 
@@ -263,12 +318,31 @@ impl Ranking<'_> {
         }
     }
 
+    /// A session that is let in elsewhere and refused here may be refused by what stands behind the path.
+    fn resource_refuses(&mut self) {
+        if self.accepted() && (self.new_session().is_some() || self.read_is_let_in()) {
+            let because = [Evidence::Accepted].into_iter().chain(self.new_session());
+            self.add(Cause::ResourceRefuses, Medium, because);
+        }
+    }
+
+    /// SOAP takes no token in JWT format, and says of it what it says of a dead session (jsforce, soap.ts).
+    fn jwt_over_soap(&mut self) {
+        let is_soap = self.mentions("sessionheader") || self.mentions("illegal session");
+        if is_soap && self.facts.token.as_ref().is_some_and(|token| token.is_jwt) {
+            let words = self.words();
+            self.add(Cause::TokenFormat, Medium, [Evidence::JwtFormat].into_iter().chain(words));
+        }
+    }
+
     /// Salesforce calls the session alive, or lets it in by another way than this process's client goes.
     fn active_elsewhere(&mut self) {
         let probes = &self.facts.probes;
         let active = probes.introspection == Some(true);
         let read = probes.read.map(|read| Evidence::Read { refused: read.err() });
         match (probes.read, probes.identity) {
+            // By the client's own way it is let in as well, to other resources.
+            (Some(Ok(())), _) if self.accepted() => {}
             (Some(Ok(())), _) => self.add(Cause::IpLocked, Medium, read),
             (Some(Err(_)), Some(false)) if active => {
                 let because = [Evidence::Introspection { active }, Evidence::Identity { accepted: false }];
@@ -281,69 +355,4 @@ impl Ranking<'_> {
             _ => {}
         }
     }
-
-    /// No new session could be had; the token endpoint, or this side, says why.
-    fn failed_refresh(&mut self, error: &AuthError) {
-        let Some(refused) = TokenError::find(error) else {
-            let confidence = if self.refusal.is_some() { Low } else { Medium };
-            return match error.kind() {
-                AuthErrorKind::Revoked => self.add(Cause::Revoked, High, []),
-                AuthErrorKind::ReauthorisationRequired => self.add(Cause::Revoked, Medium, []),
-                _ => self.add(Cause::Local, confidence, []),
-            };
-        };
-        let said = || Some(Evidence::TokenEndpoint(refused.said()));
-        let Some(reason) = refused.reason() else {
-            return match error.kind() {
-                // An `invalid_grant` in words that are not known.
-                AuthErrorKind::ReauthorisationRequired => self.add(Cause::Revoked, Medium, said()),
-                AuthErrorKind::OperatorMustAct => self.add(Cause::ClientRejected, Medium, said()),
-                _ => self.add(Cause::Local, Low, said()),
-            };
-        };
-        use TokenErrorReason as Reason;
-        match reason {
-            Reason::IpRestricted => self.add(Cause::IpLocked, High, said()),
-            Reason::ChallengeRequired => self.add(Cause::IpLocked, Medium, said()),
-            Reason::UserNotApproved => self.add(Cause::ApiAccessControl, High, said()),
-            Reason::AppNotInstalled => {
-                self.add(Cause::ApiAccessControl, Medium, said());
-                // Where it was installed before, taking it away has ended its sessions.
-                let ended = self.refusal.is_some() && self.worked();
-                self.add(Cause::Revoked, if ended { Medium } else { Low }, said());
-            }
-            Reason::ExpiredOrRevoked
-            | Reason::AuthorizationCodeExpired
-            | Reason::AuthenticationFailure
-            | Reason::UserInactive => self.add(Cause::Revoked, High, said()),
-            Reason::OrgInactive => self.add(Cause::Revoked, Medium, said()),
-            Reason::PasswordExpired => self.add(Cause::PasswordExpired, High, said()),
-            Reason::Maintenance => self.add(Cause::Maintenance, High, said()),
-            Reason::Unavailable => self.add(Cause::Maintenance, Low, said()),
-            Reason::LoginRateExceeded | Reason::RateLimited => self.add(Cause::LimitReached, High, said()),
-            Reason::LoginHours | Reason::ApiDisabled => self.add(Cause::PermissionMissing, High, said()),
-            Reason::OrgGone => self.add(Cause::WrongInstanceUrl, Medium, said()),
-            Reason::NotTokenEndpoint | Reason::Redirected => self.add(Cause::Intermediary, Medium, said()),
-            Reason::RequestInProgress => self.add(Cause::Local, Low, said()),
-            Reason::ClientUnknown
-            | Reason::ClientCredentialsWrong
-            | Reason::GrantTypeUnsupported
-            | Reason::DomainUnsupported
-            | Reason::RunAsUserMissing
-            | Reason::AudienceInvalid
-            | Reason::AssertionInvalid
-            | Reason::AssertionExpired
-            | Reason::RequestInvalid
-            | Reason::TokenUnknown
-            | Reason::TokenTypeUnsupported => self.add(Cause::ClientRejected, High, said()),
-        }
-    }
-
-    /// Whether any session of this connection was accepted.
-    fn worked(&self) -> bool {
-        self.facts.past.worked || self.accepted()
-    }
 }
-
-#[cfg(test)]
-mod tests;

@@ -20,6 +20,9 @@
 //! Does one that has just begun? How long did the last ones live? What does the token endpoint say? Has the org reported
 //! maintenance lately? Each is [`Evidence`], and each [`RankedCause`] names what speaks for it.
 //!
+//! The tree is read from the top; maintenance that the org reported lately comes before everything but what the token
+//! endpoint says.
+//!
 //! [`Confidence::High`] is kept for what Salesforce says in so many words. Some answers are the same for several causes,
 //! and no document tells which cause answers what: there the diagnosis names several, none of them `High`.
 //!
@@ -30,7 +33,7 @@
 //! | [`Expired`] | worked before, "expired or invalid", a refresh heals | refreshes once for everybody, sends once more; seen by nobody unless the refresh fails | nothing; a longer time-out if sessions end too early |
 //! | [`WrongInstanceUrl`] | `URL_NOT_RESET`, a redirect to a login page, a session that never worked at this host | learns the new `instance_url` from the refresh, sends there, rewrites URIs of the last four hosts | configure no host by hand; check the login host |
 //! | [`IpLocked`] | worked before or by another way, every new session is refused; the token endpoint says `ip restricted` | one refresh per cool-down: it heals a lock to an address that has changed | let API calls and token requests leave by one address; relax the IP rules |
-//! | [`ApiAccessControl`] | "not valid for use" from the first request on, OAuth works; `user is not admin approved` | one refresh per cool-down, at most 8 an hour and 110 a day | approve the app under API Access Control |
+//! | [`ApiAccessControl`] | "not valid for use" from the first request on, OAuth works; `user is not admin approved` | one refresh per cool-down, at most 8 in the first hour and 110 a day | approve the app under API Access Control, or its users under Permitted Users |
 //! | [`Revoked`] | `invalid_grant` after the store was read again; sessions that die young, three in a row | makes no more token requests, announces [`Event::ReauthorisationRequired`] once, looks for a new consent in the store | connect again, [`Session::reconnect`]; share one store, since the sixth approval of a user and app revokes the first |
 //! | [`Maintenance`] | the maintenance code, a 503 page or a 420, lately on this org | no refresh; hands the answer back with a diagnosis | wait; Salesforce Trust says how long |
 //!
@@ -41,9 +44,11 @@
 //! | [`MissingScope`] | the wording of a live session, and a token answer whose scopes lack `api` |
 //! | [`ClientRejected`] | the token endpoint refuses the app's key, secret, assertion or flow |
 //! | [`PasswordExpired`], [`PermissionMissing`], [`LimitReached`] | codes of their own, mostly with a 403; a refresh would only burn token requests |
-//! | [`MalformedCredentials`], [`TokenFormat`] | `INVALID_AUTH_HEADER` and the like |
+//! | [`MalformedCredentials`] | `INVALID_AUTH_HEADER` and the like |
+//! | [`TokenFormat`] | an empty 404 of the Agent API; SOAP's words for a dead session, said of a token in JWT format |
+//! | [`ResourceRefuses`] | the same session is let in elsewhere, and one that has just begun is refused here too: an Apex class that passes on another system's 401, a resource that is not for guests |
 //! | [`Intermediary`] | a 401 or 403 in nobody's dialect: a proxy's page, a firewall's JSON |
-//! | [`Local`] | nothing was sent because of the store, the network or the configuration |
+//! | [`Local`] | no session could be had because of the store, the network or the configuration |
 //! | [`Unknown`] | none of the above |
 //!
 //! # Asking for more
@@ -61,11 +66,14 @@
 //! }
 //! ```
 //!
+//! In a structured log the same is one JSON object: `Diagnosis::to_json`, feature `json`.
+//!
 //! # What keeps refusals from becoming storms
 //!
 //! - A refusal of a token that is no longer the newest refreshes nothing: the request is sent again with the newest one.
 //! - A refresh that did not help begins a cool-down of 60 s, doubling to 15 min. Requests keep going out meanwhile and
-//!   get their answers back, each with a diagnosis. An accepted resend ends it.
+//!   get their answers back, each with a diagnosis. An accepted resend ends it; where the words speak against a refresh,
+//!   three times at most before it has been quiet for half an hour.
 //! - Three sessions in a row that were accepted and died within five minutes are no accident:
 //!   [`Event::SessionsDieYoung`] is announced, and diagnoses name eviction, although each refresh seems to help.
 //! - A grant that has ended is asked for nothing until a person has connected again.
@@ -98,6 +106,7 @@
 //! [`LimitReached`]: crate::Cause::LimitReached
 //! [`MalformedCredentials`]: crate::Cause::MalformedCredentials
 //! [`TokenFormat`]: crate::Cause::TokenFormat
+//! [`ResourceRefuses`]: crate::Cause::ResourceRefuses
 //! [`Intermediary`]: crate::Cause::Intermediary
 //! [`Local`]: crate::Cause::Local
 //! [`Unknown`]: crate::Cause::Unknown

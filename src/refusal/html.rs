@@ -11,16 +11,32 @@ use super::{
 /// How pages begin, behind comments and declarations.
 const OPENINGS: [&str; 6] = ["<!doctype html", "<html", "<head", "<body", "<title", "<script"];
 
-/// What the pages of firewalls and proxies say of themselves. None of these words is Salesforce's.
-const INTERMEDIARIES: [&str; 8] = [
+/// What the pages of firewalls, proxies and load balancers say of themselves. None of these words is Salesforce's.
+const INTERMEDIARIES: [&str; 21] = [
+    // What they do, in the words of many products.
     "access denied",
-    "request blocked",
-    "request rejected",
-    "you have been blocked",
+    "blocked",
+    "rejected",
+    "could not be satisfied",
+    // The page that web servers and load balancers make without being told to.
+    "403 forbidden",
+    "403 - forbidden",
+    // What they are.
     "firewall",
     "proxy",
+    "gateway",
+    "web filter",
+    "captive portal",
+    "nginx",
     "cloudflare",
+    "cloudfront",
+    "fortinet",
+    "fortiguard",
+    "forcepoint",
     "incapsula",
+    "netskope",
+    "sophos",
+    "zscaler",
 ];
 
 /// Whether `text` is a page, whatever its content type says (F143).
@@ -44,9 +60,15 @@ pub(super) fn is_page(text: &str) -> bool {
 /// Reads a page. Words about the session are not believed here: they may be anybody's (F147).
 pub(super) fn read<'a>(answer: Answer<'_>, page: &'a str) -> Found<'a> {
     let small = page.to_ascii_lowercase();
-    let verdict =
-        wording::verdict(None, Some(&small), SessionWords::Ignored).or_else(|| by_maker(answer, &small));
-    Reading { verdict, entry: Entry { code: None, message: title(page, &small).map(Cow::Borrowed) } }
+    let known = wording::find(None, Some(&small), SessionWords::Ignored);
+    let words = || {
+        let words = known?.message?;
+        let at = small.find(words)?;
+        page.get(at..at + words.len())
+    };
+    let message = title(page, &small).or_else(words).map(Cow::Borrowed);
+    let verdict = known.map(|known| known.verdict).or_else(|| by_maker(answer, &small));
+    Reading { verdict, entry: Entry { code: None, message } }
 }
 
 /// What it means that whoever makes such pages has answered.

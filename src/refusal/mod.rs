@@ -150,7 +150,8 @@ pub struct Refusal {
     pub verdict: Verdict,
     /// The error code, without an XML prefix, escaped and capped at 256 bytes.
     pub code: Option<String>,
-    /// The message, without session ids, escaped and capped at 256 bytes. Of a page, its title.
+    /// The message, without session ids, escaped and capped at 256 bytes. Of a page, its title,
+    /// or else the words by which it was recognised.
     pub message: Option<String>,
     /// How long to wait before the next try, if the answer asks for it (`Retry-After`, in seconds or as a date; at most
     /// 24 hours, after which every limit of Salesforce's begins anew).

@@ -50,6 +50,15 @@ pub(super) enum SessionWords {
 
 /// What an error with this code and message means, if that is known.
 pub(super) fn verdict(code: Option<&str>, message: Option<&str>, words: SessionWords) -> Option<Verdict> {
+    find(code, message, words).map(|wording| wording.verdict)
+}
+
+/// The first wording that fits an error with this code and message.
+pub(super) fn find(
+    code: Option<&str>,
+    message: Option<&str>,
+    words: SessionWords,
+) -> Option<&'static Wording> {
     // `LOGIN_OAUTH_INVALID_TOKEN(db=1703,…)`
     let code = code.map(|code| code.split_once('(').map_or(code, |(code, _)| code));
     let message = message.map(str::to_ascii_lowercase);
@@ -66,7 +75,7 @@ pub(super) fn verdict(code: Option<&str>, message: Option<&str>, words: SessionW
                 .message
                 .is_none_or(|part| message.as_ref().is_some_and(|message| message.contains(part)))
     };
-    KNOWN.iter().find(fits).map(|wording| wording.verdict)
+    KNOWN.iter().find(fits)
 }
 
 const fn code(code: &'static str, verdict: Verdict, certainty: Certainty, source: &'static str) -> Wording {
@@ -211,6 +220,7 @@ static KNOWN: &[Wording] = &[
     text("session expired or invalid", SessionExpired, Inferred, "the message of INVALID_SESSION_ID, alone"),
     text("not valid for use with the rest api", SessionNotPermitted, Inferred, "the message of INVALID_SESSION_ID, alone"),
     text("not valid for use with the api", SessionNotPermitted, Inferred, "the message of INVALID_SESSION_ID over SOAP, alone"),
+    text("invalid_session_id", SessionExpired, Inferred, "the code in a message, or alone as text"),
     text("authorization header verification failed", SessionExpired, Recorded, "Salesforce-CDP-jdbc, ResponseEnum (Data Cloud)"),
     text("invalid jwt (not before or expired)", SessionExpired, Inferred, "the details of the row above, alone"),
     text("access_token is invalid", SessionExpired, Inferred, "Account Engagement, error 184"),

@@ -38,7 +38,7 @@ impl Session {
     /// [`allow_token_request`](Diagnose::allow_token_request) says so.
     ///
     /// The questions go the way that token requests go, not through the client below the layer: that a session is let in
-    /// here and refused there is evidence. A refusal that the layer met with the current token is part of the diagnosis.
+    /// here and refused there is evidence. A refusal that the layer met with the current token within the last 15 minutes is part of the diagnosis.
     /// An answer that does not come in time is no evidence.
     ///
     /// ```
@@ -127,6 +127,10 @@ impl Shared {
         if !(refresh && refused) {
             return self.conclude(found, &live, Outcome::Examined);
         }
+        let resting = self.state().cool_down.remaining(clock::now());
+        if let Some(retry_after) = resting {
+            return self.conclude(found, &live, Outcome::CoolingDown { retry_after });
+        }
         match self.refreshed(deadline).await {
             Err(error) => self.conclude(found, &live, Outcome::RefreshFailed(error)),
             Ok(now) if now.generation == live.generation => {
@@ -143,17 +147,10 @@ impl Shared {
         }
     }
 
-    /// The next token, unless a pause or a cool-down forbids to ask for it.
+    /// The next token, unless a pause forbids to ask for it.
     async fn refreshed(self: &Arc<Self>, deadline: Instant) -> Result<Arc<Live>, AuthError> {
         let seat = {
             let mut state = self.state();
-            if state.live.is_some()
-                && let Some(rest) = state.cool_down.remaining(clock::now())
-            {
-                let message = "a refresh did not help lately";
-                return Err(AuthError::new(AuthErrorKind::TokenEndpointUnavailable, message)
-                    .with_retry_after(Some(rest)));
-            }
             self.board(&mut state, false)?.depart(state)
         };
         match timeout_at(deadline, self.seated(seat)).await {
@@ -211,7 +208,7 @@ impl Shared {
         if let Some(refusal) = &found.refusal {
             state.note_refusal(live, refusal);
         }
-        let met = state.history.last_refusal(live.generation);
+        let met = state.history.last_refusal(live.generation, clock::now());
         let facts = Facts { probes: found.probes, ..state.facts(Some(live), true) };
         let news = mem::take(&mut state.outbox);
         drop(state);

@@ -129,7 +129,10 @@ impl Shared {
         }
         match self.board(state, false) {
             Ok(boarding) => {
-                state.doubtful |= !joins && is_suspicious(refused);
+                if !joins {
+                    state.doubtful |= is_suspicious(refused);
+                    state.cool_down.doubt(refused.refusal.verdict != Verdict::SessionExpired);
+                }
                 Advice::Board(boarding)
             }
             Err(error) => Advice::Not(diagnosis::Outcome::RefreshFailed(error)),
@@ -200,12 +203,8 @@ impl Shared {
     /// Notes that a resend with `live` was refused, and says what that means.
     pub(super) fn resend_refused(&self, live: &Live, refusal: &Refusal) -> diagnosis::Outcome {
         let mut state = self.state();
-        state.note_refusal(live, refusal);
-        let news = mem::take(&mut state.outbox);
-        let outcome = judge_resend(&mut state, live, refusal);
-        drop(state);
-        self.announce(news);
-        outcome
+        state.note_second_refusal(live, refusal);
+        judge_resend(&mut state, live, refusal)
     }
 }
 
@@ -235,7 +234,7 @@ fn let_in(state: &mut State, live: &Live) {
     // An older token says nothing of the refreshes since. Where the same token is refused to another request, the next
     // refresh would not help that one either.
     if state.is_newest(live) && state.refused_again != Some(live.generation) {
-        state.cool_down.end();
+        state.cool_down.helped();
     }
 }
 

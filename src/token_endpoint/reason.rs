@@ -30,6 +30,8 @@ pub enum TokenErrorReason {
     ClientCredentialsWrong,
     /// The app is not installed in the org.
     AppNotInstalled,
+    /// An administrator blocks the app in the org.
+    AppBlocked,
     /// The user is not approved for the app.
     UserNotApproved,
     /// The app may not use this OAuth flow, or the host does not serve it.
@@ -110,6 +112,9 @@ impl TokenErrorReason {
             Self::AppNotInstalled => {
                 "an administrator must install the app in the org (Setup: Connected Apps OAuth Usage > Install, or \
                  External Client App Manager)"
+            }
+            Self::AppBlocked => {
+                "an administrator must unblock the app (Setup: Connected Apps OAuth Usage > Unblock)"
             }
             Self::UserNotApproved => {
                 "an administrator must approve the app for this user's profile or a permission set (Setup: Manage \

@@ -156,7 +156,8 @@ pub(super) fn refused(asked: Asked<'_>, status: StatusCode, headers: &HeaderMap,
     };
     let error = match (status.as_u16(), code) {
         (429, _) => by_status(TokenErrorKind::Transient, RateLimited),
-        (503, _) if is_maintenance(body) => by_status(TokenErrorKind::Transient, Maintenance),
+        (503, _) if is_maintenance(body) => by_status(TokenErrorKind::Transient, Maintenance)
+            .with_note(&format!("down for maintenance, {}", describe(status, headers))),
         (503, _) if is_before_processing(headers, body) => by_status(TokenErrorKind::Transient, Unavailable),
         (400..=499, Some(code)) => named(asked, code, &read),
         // Certain: tap-salesforce and airbyte meet it as a hiccup of the gateway. 408 and 425 say that nothing was

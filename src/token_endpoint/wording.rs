@@ -69,7 +69,7 @@ const RFC6749: &str = "RFC 6749, section 5.2";
 
 use Certainty::{Inferred, Recorded, Reported};
 use TokenErrorReason::{
-    ApiDisabled, AppNotInstalled, AssertionInvalid, AudienceInvalid, AuthenticationFailure,
+    ApiDisabled, AppBlocked, AppNotInstalled, AssertionInvalid, AudienceInvalid, AuthenticationFailure,
     AuthorizationCodeExpired, ChallengeRequired, ClientCredentialsWrong, ClientUnknown, DomainUnsupported,
     ExpiredOrRevoked, GrantTypeUnsupported, IpRestricted, LoginHours, LoginRateExceeded, Maintenance,
     OrgInactive, PasswordExpired, RequestInProgress, RequestInvalid, RunAsUserMissing, TokenTypeUnsupported,
@@ -97,6 +97,7 @@ static KNOWN: &[Wording] = &[
     text("app must be installed into org", AppNotInstalled, Reported, "the authorisation page since September 2025"),
     text("app is not installed", AppNotInstalled, Inferred, "the same of external client apps"),
     text("package for this consumer is not installed", AppNotInstalled, Inferred, LOGIN_STATUS),
+    text("app is blocked by admin", AppBlocked, Reported, "the redirect that ends a login to a blocked app"),
     text("not admin approved", UserNotApproved, Recorded, ADMIN_APPROVED),
     text("hasn't approved this consumer", UserNotApproved, Recorded, "simple-salesforce, test_login"),
     text("oauth api access disabled", ApiDisabled, Inferred, LOGIN_STATUS),
@@ -118,6 +119,7 @@ static KNOWN: &[Wording] = &[
     code("invalid_client", ClientCredentialsWrong, Recorded, RFC6749),
     code("invalid_client_credentials", ClientCredentialsWrong, Reported, MOBILE_SDK),
     code("invalid_app_access", UserNotApproved, Recorded, ADMIN_APPROVED),
+    code("OAUTH_APP_BLOCKED", AppBlocked, Reported, "the redirect that ends a login to a blocked app"),
     code("unauthorized_client", GrantTypeUnsupported, Recorded, RFC6749),
     code("unsupported_grant_type", GrantTypeUnsupported, Recorded, HELP),
     code("redirect_uri_mismatch", RequestInvalid, Recorded, HELP),

@@ -29,6 +29,8 @@ fn f143_f144_shapes_of_a_dead_session_are_one_shape() {
         "<Errors><Error><errorCode>INVALID_SESSION_ID</errorCode><message>Session expired or invalid</message></Error></Errors>".to_owned(),
         "<?xml version=\"1.0\"?><Errors><Error><message>Worded anew</message><errorCode>INVALID_SESSION_ID</errorCode></Error></Errors>".to_owned(),
         "Session expired or invalid".to_owned(),
+        "INVALID_SESSION_ID".to_owned(),
+        "{\"message\":\"INVALID_SESSION_ID: worded anew\"}".to_owned(),
         "[{\"message\":\"lone \\ud800\",\"errorCode\":\"INVALID_SESSION_ID\"}]".to_owned(),
         "[{'errorCode':'INVALID_SESSION_ID'}]".to_owned(),
     ] {

@@ -1,11 +1,21 @@
 //! What keeps refreshes from feeding what they cannot heal.
 
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
-use tower::{Layer, ServiceExt};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use tower::{Layer, ServiceExt, service_fn};
 use tower_salesforce_auth::{Cause, Diagnosis, Event, SalesforceAuthLayer};
 
-use super::support::{EXPIRED, NOT_PERMITTED, Org, get};
+use super::support::{EXPIRED, NOT_PERMITTED, Org, get, json};
 
 #[tokio::test(start_paused = true)]
 async fn f057_sessions_that_die_young_three_times_in_a_row_are_reported_as_eviction_and_refreshed_all_the_same()
@@ -59,4 +69,27 @@ async fn f179_maintenance_is_remembered_and_explains_a_refusal_that_follows() {
     let refused = call().await.unwrap();
     assert_eq!(Diagnosis::of(&refused).unwrap().cause(), Some(Cause::IpLocked), "it is over by now");
     assert!(org.token_requests() <= 3);
+}
+
+/// Two ways out of a network of which one is locked out, or a gateway that refuses every other request.
+#[tokio::test(start_paused = true)]
+async fn f174_words_that_no_refresh_should_help_against_cost_few_token_requests_also_if_it_seems_to_help() {
+    for refused in [NOT_PERMITTED, ""] {
+        let org = Org::new();
+        let turns = Arc::new(AtomicU32::new(0));
+        let api = service_fn(move |_: Request<Full<Bytes>>| {
+            let answer = if turns.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+                json(401, refused.into())
+            } else {
+                json(200, "{}".into())
+            };
+            async move { Ok::<_, Infallible>(answer) }
+        });
+        let salesforce = SalesforceAuthLayer::new(org.session()).layer(api);
+        for _ in 0..36_000 {
+            salesforce.clone().oneshot(get("/limits")).await.unwrap();
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+        assert!(org.token_requests() <= 12, "{} in an hour", org.token_requests());
+    }
 }

@@ -53,15 +53,17 @@ async fn f174_a_fault_held_for_a_day_costs_few_token_requests_and_heals_within_o
     });
     let mut salesforce = SalesforceAuthLayer::new(org.session()).layer(api);
 
+    let request = get("/limits");
     for sent in 0..DAY {
         if sent == HOUR {
             assert!(org.token_requests() <= 8, "{} in the first hour", org.token_requests());
         }
-        let response = salesforce.ready().await.unwrap().call(get("/limits")).await.unwrap();
+        let response = salesforce.ready().await.unwrap().call(request.clone()).await.unwrap();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         let diagnosis = Diagnosis::of(&response).expect("a diagnosis");
         assert!(matches!(diagnosis.outcome(), Outcome::RefusedAgain | Outcome::CoolingDown { .. }));
-        tokio::time::sleep(PAUSE).await;
+        // Cheaper than to sleep, 864,000 times: the runtime does not park.
+        tokio::time::advance(PAUSE).await;
     }
     let token_requests = org.token_requests() as u32;
     assert!(token_requests <= 110, "{token_requests} in the day");

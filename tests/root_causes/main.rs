@@ -2,7 +2,7 @@
 //! with high confidence, and no request or token request is wasted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../../examples/diagnose/scenarios.rs"]
+#[path = "../../examples/diagnose/scenarios/mod.rs"]
 mod scenarios;
 #[path = "../../examples/diagnose/stage.rs"]
 mod stage;

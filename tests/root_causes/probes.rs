@@ -60,6 +60,9 @@ async fn a_refused_session_is_refreshed_only_when_that_is_allowed_and_no_cool_do
         assert!(diagnosis.causes().iter().any(|ranked| ranked.cause == Cause::ApiAccessControl));
         assert_eq!(org.counters().token_requests, 3, "{diagnosis}");
     }
+    let diagnosis = session.diagnose().allow_token_request().await;
+    assert!(matches!(diagnosis.outcome(), Outcome::CoolingDown { .. }), "{diagnosis}");
+    assert!(diagnosis.causes().iter().all(|ranked| ranked.cause != Cause::Local), "{diagnosis}");
 }
 
 #[tokio::test]

@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    diagnosis::{NotResendable, Past, Probes},
+    diagnosis::{HostFacts, NotResendable, Past, Probes},
+    error::{AuthError, AuthErrorKind},
     token::Generation,
-    token_endpoint::TokenErrorKind,
+    token_endpoint::{TokenError, TokenErrorKind, TokenErrorReason},
 };
 
 const DEAD: (Verdict, &str, &str) =
@@ -30,6 +31,7 @@ fn facts(accepted: bool) -> Facts {
         age: Duration::from_secs(7_200),
         accepted,
         api_scope: Some(true),
+        is_jwt: false,
     };
     Facts { token: Some(token), ..Facts::default() }
 }
@@ -173,16 +175,15 @@ fn every_verdict_has_a_cause_and_only_words_make_it_certain() {
         (V::WrongHost, Cause::WrongInstanceUrl),
         (V::ReadOnlyMaintenance, Cause::Maintenance),
         (V::RateLimited, Cause::LimitReached),
-        (V::Forbidden, Cause::PermissionMissing),
         (V::MalformedRequest, Cause::MalformedCredentials),
         (V::PasswordExpired, Cause::PasswordExpired),
-        (V::TokenFormat, Cause::TokenFormat),
     ] {
         let diagnosis = refused((verdict, "SOME_CODE", "some text"), Outcome::NotRefreshable);
         assert_eq!(first(&diagnosis), (cause, High), "{verdict:?}");
     }
     for (verdict, cause) in [
         (V::UnrecognisedRefusal, Cause::Intermediary),
+        (V::TokenFormat, Cause::TokenFormat),
         (V::OrgUnavailable, Cause::Maintenance),
         (V::Forbidden, Cause::Intermediary),
         (V::WrongHost, Cause::WrongInstanceUrl),
@@ -192,6 +193,139 @@ fn every_verdict_has_a_cause_and_only_words_make_it_certain() {
     }
     let nothing = Diagnosis::new(Some(bare(V::NotAuth)), Outcome::NotRefreshable, Facts::default());
     assert!(causes(&nothing).is_empty());
+}
+
+#[test]
+fn only_a_code_of_salesforces_own_makes_a_missing_permission_certain() {
+    for (code, expected) in [
+        ("API_DISABLED_FOR_ORG", (Cause::PermissionMissing, High)),
+        ("insufficient_access", (Cause::PermissionMissing, High)),
+        ("LOGIN_DURING_RESTRICTED_DOMAIN", (Cause::IpLocked, High)),
+        // Whatever they are, nobody has said that a permission is missing.
+        ("Forbidden", (Cause::PermissionMissing, Medium)),
+        ("STORAGE_LIMIT_EXCEEDED", (Cause::LimitReached, Medium)),
+        ("TRIAL_EXPIRED", (Cause::PermissionMissing, Medium)),
+        ("INVALID_SESSION_ID", (Cause::PermissionMissing, Medium)),
+        ("UNSUPPORTED_CLIENT", (Cause::ApiAccessControl, Medium)),
+        ("INVALID_LOGIN", (Cause::ClientRejected, Medium)),
+        ("Wrong_Org", (Cause::WrongInstanceUrl, Medium)),
+    ] {
+        let diagnosis = refused((Verdict::Forbidden, code, "some text"), Outcome::NotRefreshable);
+        assert_eq!(first(&diagnosis), expected, "{code}");
+    }
+    let gateway = refused((Verdict::Forbidden, "Forbidden", "no"), Outcome::NotRefreshable);
+    assert!(ranked(&gateway).contains(&(Cause::Intermediary, Low)));
+    let session = refused((Verdict::Forbidden, "INVALID_SESSION_ID", "x"), Outcome::NotRefreshable);
+    assert!(ranked(&session).contains(&(Cause::Expired, Low)));
+}
+
+#[test]
+fn only_a_code_of_salesforces_own_makes_maintenance_certain_and_excludes_a_proxy() {
+    let unavailable =
+        |code, message| ranked(&refused((Verdict::OrgUnavailable, code, message), Outcome::NotRefreshable));
+    assert_eq!(unavailable("ORG_IN_MAINTENANCE", ""), [(Cause::Maintenance, High)]);
+    assert_eq!(
+        unavailable("SERVER_UNAVAILABLE", "Server too busy"),
+        [(Cause::Maintenance, Medium), (Cause::LimitReached, Low)]
+    );
+    let gateway = unavailable("Service Unavailable", "down for maintenance");
+    assert_eq!(gateway[0], (Cause::Maintenance, Medium));
+    assert!(gateway.contains(&(Cause::Intermediary, Low)));
+}
+
+fn because(diagnosis: &Diagnosis, cause: Cause) -> Vec<&'static str> {
+    let causes = causes(diagnosis);
+    let ranked = causes.iter().find(|ranked| ranked.cause == cause).unwrap();
+    ranked.because.iter().map(Evidence::name).collect()
+}
+
+#[test]
+fn an_earlier_session_is_named_only_where_there_was_one() {
+    let only_this = accepted(refused(DEAD, Outcome::TokenUnchanged));
+    assert_eq!(because(&only_this, Cause::IpLocked), ["accepted", "refresh"]);
+    let earlier = Past { worked: true, worked_here: true, barren: 1, ..Past::default() };
+    for words in [DEAD, ALIVE] {
+        let diagnosis = past(refused(words, Outcome::RefusedAgain), earlier.clone());
+        assert_eq!(because(&diagnosis, Cause::IpLocked), ["worked_here", "refresh"]);
+    }
+}
+
+#[test]
+fn a_session_that_others_are_let_in_with_was_not_never_accepted() {
+    let one = Past { barren: 1, ..Past::default() };
+    let names =
+        |diagnosis: &Diagnosis| -> Vec<_> { diagnosis.evidence().iter().map(Evidence::name).collect() };
+    let refused = past(refused(DEAD, Outcome::RefusedAgain), one);
+    assert!(names(&refused).contains(&"never_accepted"));
+    let let_in = accepted(refused);
+    assert!(names(&let_in).contains(&"accepted") && !names(&let_in).contains(&"never_accepted"));
+}
+
+#[test]
+fn a_session_that_is_let_in_elsewhere_may_be_refused_by_the_resource() {
+    for words in [DEAD, ALIVE] {
+        let diagnosis = accepted(refused(words, Outcome::RefusedAgain));
+        assert!(ranked(&diagnosis).contains(&(Cause::ResourceRefuses, Medium)), "{words:?}");
+        let never = refused(words, Outcome::RefusedAgain);
+        assert!(!ranked(&never).iter().any(|(cause, _)| *cause == Cause::ResourceRefuses), "{words:?}");
+    }
+}
+
+#[test]
+fn what_a_refresh_has_shown_counts_when_the_session_is_examined_later() {
+    let shown = Past { worked: true, worked_here: true, barren: 1, refused_again: true, ..Past::default() };
+    let mut diagnosis = past(refused(DEAD, Outcome::Examined), shown);
+    diagnosis.facts.probes.read = Some(Err(Verdict::SessionExpired));
+    assert_eq!(first(&diagnosis), (Cause::IpLocked, Medium));
+    assert_eq!(because(&diagnosis, Cause::IpLocked), ["worked_here", "refresh"]);
+    assert!(!ranked(&diagnosis).iter().any(|(cause, _)| *cause == Cause::Expired));
+}
+
+#[test]
+fn a_session_that_is_let_in_by_another_way_has_neither_expired_nor_gone_astray() {
+    for words in [DEAD, ALIVE] {
+        let mut diagnosis = past(refused(words, Outcome::Examined), Past { barren: 1, ..Past::default() });
+        diagnosis.facts.probes = Probes { read: Some(Ok(())), ..Probes::default() };
+        assert_eq!(first(&diagnosis), (Cause::IpLocked, Medium), "{words:?}");
+        assert!(ranked(&diagnosis)[1..].iter().all(|(_, confidence)| *confidence == Low));
+        assert!(!ranked(&diagnosis).iter().any(|(cause, _)| *cause == Cause::Expired));
+    }
+}
+
+#[test]
+fn what_the_org_accepts_says_nothing_of_an_origin_that_is_not_the_orgs() {
+    let host = Some(HostFacts { record: "acme.my.salesforce.com".into(), is_home: false });
+    let earlier = Past { worked: true, worked_here: true, ..Past::default() };
+    let mut away = accepted(past(refused(DEAD, Outcome::RefusedAgain), earlier));
+    away.facts.host = host;
+    assert_eq!(first(&away), (Cause::WrongInstanceUrl, Medium));
+    assert_eq!(because(&away, Cause::WrongInstanceUrl), ["host", "refresh"]);
+    assert!(ranked(&away).contains(&(Cause::TokenFormat, Low)));
+}
+
+#[test]
+fn soap_refuses_tokens_in_jwt_format_as_dead_sessions() {
+    let fault = "INVALID_SESSION_ID: Invalid Session ID found in SessionHeader: Illegal Session";
+    let mut diagnosis =
+        refused((Verdict::SessionExpired, "INVALID_SESSION_ID", fault), Outcome::RefusedAgain);
+    assert_ne!(first(&diagnosis).0, Cause::TokenFormat);
+    diagnosis.facts.token.as_mut().unwrap().is_jwt = true;
+    assert_eq!(first(&diagnosis), (Cause::TokenFormat, Medium));
+}
+
+#[test]
+fn a_foreign_origin_is_a_wrong_host_and_no_failed_refresh() {
+    let error = AuthError::new(AuthErrorKind::ForeignOrigin, "evil.example is not of this org");
+    let diagnosis = Diagnosis::new(None, Outcome::RefreshFailed(error), Facts::default());
+    assert_eq!(ranked(&diagnosis), [(Cause::WrongInstanceUrl, Medium)]);
+    let text = diagnosis.to_string();
+    assert!(text.starts_with("The request was not sent. No refresh was made: evil.example"), "{text}");
+}
+
+#[test]
+fn a_blocked_app_is_no_matter_of_its_secret() {
+    let outcome = failed(AuthErrorKind::OperatorMustAct, Some(TokenErrorReason::AppBlocked));
+    assert_eq!(first(&Diagnosis::new(None, outcome, Facts::default())), (Cause::ApiAccessControl, Medium));
 }
 
 /// Whatever is not said in so many words stays a guess, with every combination of what may be known.
@@ -214,8 +348,14 @@ fn circumstances_alone_never_make_a_cause_certain() {
                         for maintenance in [None, Some(Duration::from_secs(9))] {
                             let mut diagnosis = refused(words, outcome.clone());
                             diagnosis.facts = facts(is_accepted);
-                            diagnosis.facts.past =
-                                Past { worked, worked_here, barren: 2, died_young, maintenance };
+                            diagnosis.facts.past = Past {
+                                worked,
+                                worked_here,
+                                barren: 2,
+                                refused_again: false,
+                                died_young,
+                                maintenance,
+                            };
                             let ranked = ranked(&diagnosis);
                             assert!(!ranked.is_empty());
                             assert!(ranked.iter().all(|(_, confidence)| *confidence < High), "{ranked:?}");
