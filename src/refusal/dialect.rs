@@ -17,7 +17,8 @@ pub(crate) enum Dialect {
     DataCloud,
     /// The Agent API and its neighbours on `api.salesforce.com`, which take tokens in JWT format only.
     Agent,
-    /// Pages, and whatever else is below none of the APIs' paths.
+    /// Pages, Apex REST, and whatever else is below none of the APIs' paths. Sessions are refused as REST refuses them;
+    /// pages and redirects are an application's own answers.
     Elsewhere,
 }
 
@@ -54,6 +55,8 @@ impl Dialect {
             Self::Bulk
         } else if begins_with(path, b"soap/") {
             Self::Soap
+        } else if begins_with(path, b"apexrest/") {
+            Self::Elsewhere
         } else if begins_with(path, b"a360/") {
             Self::DataCloud
         } else if let Some(resource) = path.strip_prefix(b"oauth2/") {
@@ -92,8 +95,6 @@ mod tests {
                 &[
                     "/services/data/v65.0/limits",
                     "/Services/Data/v65.0/jobs/ingest",
-                    "/services/apexrest/services/async/x",
-                    "/services/apexrest/id/1",
                     "/services/asyncapex/",
                     "/services/async",
                     "/services/",
@@ -140,6 +141,8 @@ mod tests {
                     "/x/id/1/2",
                     "/idea",
                     "/apex/page",
+                    "/services/apexrest/services/async/x",
+                    "/services/apexrest/id/1",
                     "/cometd/65.0",
                     "/async/65.0/job",
                     "/servicesä/async/",

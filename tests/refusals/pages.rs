@@ -42,9 +42,13 @@ fn below_400_only_the_way_to_another_host_is_a_refusal() {
         for status in [301, 302, 303, 307, 308] {
             assert_eq!(classify_with(status, &[("location", location)], DATA, ""), expected, "{location}");
         }
-        for (status, path) in
-            [(200, DATA), (304, DATA), (302, "/apex/page"), (302, "/services/oauth2/authorize")]
-        {
+        for (status, path) in [
+            (200, DATA),
+            (304, DATA),
+            (302, "/apex/page"),
+            (302, APEX_REST),
+            (302, "/services/oauth2/authorize"),
+        ] {
             assert_eq!(
                 classify_with(status, &[("location", location)], path, ""),
                 NotAuth,
@@ -53,6 +57,9 @@ fn below_400_only_the_way_to_another_host_is_a_refusal() {
         }
     }
 }
+
+/// What an application's own class answers is its own, wherever it sends its callers.
+const APEX_REST: &str = "/services/apexrest/orders";
 
 #[test]
 fn f135_a_redirect_within_the_host_that_was_asked_is_none_to_another() {

@@ -243,7 +243,7 @@ async fn f160_after_a_redirect_only_a_safe_request_is_sent_to_the_same_host_agai
             }
             _ => Ok(reply(200, "{}")),
         });
-        let asked = Request::builder().method(&method).uri("/services/apexrest/orders");
+        let asked = Request::builder().method(&method).uri("/services/data/v65.0/actions/custom");
         let response = auth(&connection, &org).oneshot(asked.body(Full::default()).unwrap()).await.unwrap();
         assert_eq!((org.got().len(), connection.exchanges()), (sends, 1), "{method} {host}");
         if sends == 1 {
