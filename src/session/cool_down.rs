@@ -12,8 +12,9 @@ const FIRST: Duration = Duration::from_secs(60);
 /// The longest: a fault that was lifted is noticed within a quarter of an hour.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
-/// So often in a row a refresh may help against words that no refresh should help against. Two egress addresses of which one is locked out, or
-/// a gateway that refuses every other request, would otherwise cost a token request a call (F174).
+/// So often in a row a refresh may help against words that no refresh should help against. Two egress addresses of
+/// which one is locked out, or a gateway that refuses every other request, would otherwise cost a token request a call
+/// (F174).
 const MOST_HELPS: u32 = 3;
 
 /// After a refresh that may not have helped, the next one on a refusal waits: 60 s, doubling to 15 min. A resend that
