@@ -206,7 +206,9 @@ impl<S, K> Errand<S, K> {
     /// Notes that the answer is no refusal: whoever gave it has looked at the token.
     pub(crate) fn accept<T>(&self, response: &Response<T>) {
         let status = response.status();
-        let is_gateways = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
+        // From 502 on, and 407: of gateways and proxies, which do not know a session.
+        let is_gateways =
+            status >= StatusCode::BAD_GATEWAY || status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
         if is_gateways || (status.is_redirection() && response.headers().contains_key(LOCATION)) {
             return; // or perhaps nobody has
         }

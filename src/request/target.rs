@@ -5,6 +5,7 @@ use std::mem;
 use http::{Method, Uri};
 
 use crate::{
+    diagnosis::Facts,
     error::{AuthError, AuthErrorKind, printable},
     session::Live,
 };
@@ -100,6 +101,7 @@ fn unsupported(what: &str) -> AuthError {
         AuthErrorKind::UnsupportedTarget,
         format!("{what} cannot be sent to an org: use a path such as /services/data or an absolute URI"),
     )
+    .diagnosed(Facts::default())
 }
 
 #[cold]
@@ -112,6 +114,7 @@ fn foreign(uri: &Uri) -> AuthError {
             "the request was not sent: {host} is not an origin of this session's org; use a relative URI, or allow the origin when building the session"
         ),
     )
+    .diagnosed(Facts::default())
 }
 
 #[cfg(test)]

@@ -82,6 +82,10 @@ async fn f133_a_redirect_that_is_followed_above_brings_no_token_to_another_host(
     let location = response.headers()[header::LOCATION].to_str().unwrap();
     let error = auth(&session, &api).oneshot(request(location)).await.unwrap_err();
     assert_eq!((kind(&error), api.got().len()), (Some(AuthErrorKind::ForeignOrigin), 1));
+    assert!(
+        tower_salesforce_auth::AuthError::find(&*error).unwrap().diagnosis().is_some(),
+        "every error says why"
+    );
 }
 
 /// The last four origins of an org are known, whatever the case, the final dot or the port they are written with.

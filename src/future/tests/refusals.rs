@@ -139,7 +139,7 @@ async fn an_answer_that_a_gateway_made_says_nothing_of_the_token() {
             _ => Ok(reply(502, "bad gateway")),
         }),
     );
-    for status in [502, 504] {
+    for status in [407, 502, 504, 511] {
         let org = Org::always(status, "");
         auth(&connection, &org).oneshot(request("/x")).await.unwrap();
         assert!(!connection.live().was_accepted());
