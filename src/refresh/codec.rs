@@ -12,11 +12,14 @@ use crate::{
     instance_url::{HostPolicy, InstanceUrl},
     org_id::OrgId,
     secret::Secret,
-    store::MAX_RECORD_BYTES,
+    store::{MAX_RECORD_BYTES, WRAPPER_BYTES},
     token::{Identity, Lineage, TokenSet},
 };
 
 const SCHEMA: u64 = 1;
+
+/// A store that wraps another has to fit in as well.
+const LARGEST: usize = MAX_RECORD_BYTES - WRAPPER_BYTES;
 
 /// Why a record's bytes mean nothing. Never repeats a byte of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +39,7 @@ impl fmt::Display for CodecError {
             Self::NewerSchema(schema) => {
                 write!(f, "the record has schema {schema}; upgrade this crate to use it")
             }
-            Self::TooLarge => write!(f, "the record is larger than {MAX_RECORD_BYTES} bytes"),
+            Self::TooLarge => write!(f, "the record is larger than {LARGEST} bytes"),
         }
     }
 }
@@ -68,7 +71,7 @@ pub(crate) fn encode(record: &Record) -> Result<zeroize::Zeroizing<Vec<u8>>, Cod
         },
     });
     let bytes = zeroize::Zeroizing::new(value.to_string().into_bytes());
-    if bytes.len() > MAX_RECORD_BYTES { Err(CodecError::TooLarge) } else { Ok(bytes) }
+    if bytes.len() > LARGEST { Err(CodecError::TooLarge) } else { Ok(bytes) }
 }
 
 /// Reads a record. `policy` says which instance URLs are acceptable: a store is not a way around that.

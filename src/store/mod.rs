@@ -38,6 +38,8 @@
 mod file;
 mod memory;
 mod reason;
+#[cfg(feature = "sealed")]
+mod sealed;
 
 use std::{error::Error as StdError, fmt, future::Future, pin::Pin, sync::Arc};
 
@@ -47,10 +49,16 @@ use sha2::{Digest, Sha256};
 pub use self::file::FileStore;
 pub use self::memory::MemoryStore;
 use self::reason::Reason;
+#[cfg(feature = "sealed")]
+pub use self::sealed::{KeyRing, Sealed, SealingKey, SealingKeyError};
 use crate::BoxError;
 
 /// The most bytes that a record may have.
 pub const MAX_RECORD_BYTES: usize = 64 * 1024;
+
+/// What the library leaves of that to stores that add something to a record on its way to another store, as `Sealed`
+/// does.
+pub(crate) const WRAPPER_BYTES: usize = 1024;
 
 /// Keeps one opaque record per key and swaps it atomically.
 ///
@@ -197,19 +205,29 @@ pub struct Capabilities {
     pub durable: bool,
     /// Whether the application said that losing the records is acceptable.
     pub loss_accepted: bool,
+    /// Whether records are encrypted before they leave the process.
+    pub sealed: bool,
 }
 
 impl Capabilities {
     /// Records seen by `scope`, durable or not.
     #[must_use]
     pub const fn new(scope: Scope, durable: bool) -> Self {
-        Self { scope, durable, loss_accepted: false }
+        Self { scope, durable, loss_accepted: false, sealed: false }
     }
 
     /// Says that losing the records is acceptable: a rotating grant may then use a store that is not durable.
     #[must_use]
     pub const fn accept_loss(mut self) -> Self {
         self.loss_accepted = true;
+        self
+    }
+
+    /// Says that records are encrypted and authenticated before they leave the process: a session then takes a store
+    /// that a cluster shares without further words.
+    #[must_use]
+    pub const fn sealed(mut self) -> Self {
+        self.sealed = true;
         self
     }
 }
@@ -235,6 +253,8 @@ pub enum StoreErrorKind {
     Unavailable,
     /// The record is there but cannot be read. Nobody overwrites it.
     Corrupt,
+    /// The record is there, sealed under a key that this process does not have. Nobody overwrites it.
+    KeyUnavailable,
     /// Permissions, a wrong owner, a symbolic link: the place is not safe to use.
     Unsafe,
 }
@@ -253,6 +273,11 @@ impl StoreError {
     /// The record is there but damaged.
     pub fn corrupt(source: impl Into<BoxError>) -> Self {
         Self::new(StoreErrorKind::Corrupt, false, source.into())
+    }
+
+    /// The record is there but sealed under a key that is not at hand.
+    pub fn key_unavailable(source: impl Into<BoxError>) -> Self {
+        Self::new(StoreErrorKind::KeyUnavailable, false, source.into())
     }
 
     /// The place where records are kept is not safe to use.
@@ -283,6 +308,7 @@ impl fmt::Display for StoreError {
             (StoreErrorKind::Unavailable, false) => "the token store is unavailable",
             (StoreErrorKind::Unavailable, true) => "the token store did not confirm a write",
             (StoreErrorKind::Corrupt, _) => "the stored token record is damaged",
+            (StoreErrorKind::KeyUnavailable, _) => "the key of the stored token record is not at hand",
             (StoreErrorKind::Unsafe, _) => "the token store's place is not safe to use",
         })
     }
@@ -291,6 +317,30 @@ impl fmt::Display for StoreError {
 impl StdError for StoreError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&self.source)
+    }
+}
+
+/// Another handle on the same store.
+impl<S: TokenStore> TokenStore for Arc<S> {
+    fn load(&self, key: &StoreKey) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send {
+        S::load(self, key)
+    }
+
+    fn compare_and_swap(
+        &self,
+        key: &StoreKey,
+        expected: Option<Revision>,
+        record: &[u8],
+    ) -> impl Future<Output = Result<Swap, StoreError>> + Send {
+        S::compare_and_swap(self, key, expected, record)
+    }
+
+    fn changed(&self, key: &StoreKey) -> impl Future<Output = ()> + Send {
+        S::changed(self, key)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        S::capabilities(self)
     }
 }
 
