@@ -288,6 +288,17 @@ mod tests {
     }
 
     #[test]
+    fn a_record_leaves_room_for_a_store_that_wraps_another() {
+        let mut record = full();
+        record.binding.client_id.clear();
+        let rest = encode(&record).unwrap().len();
+        record.binding.client_id = "c".repeat(63 * 1024 - rest);
+        assert_eq!(encode(&record).unwrap().len(), 63 * 1024);
+        record.binding.client_id.push('c');
+        assert_eq!(encode(&record).unwrap_err(), CodecError::TooLarge);
+    }
+
+    #[test]
     fn f054_a_newer_schema_is_refused_by_name() {
         let text = String::from_utf8(encode(&full()).unwrap().to_vec()).unwrap();
         let newer = text.replace("\"schema\":1", "\"schema\":2");
