@@ -240,13 +240,26 @@ pub(super) fn random() -> u64 {
 }
 
 /// Polls `future` so many times, each time when it has been woken, and stops when it is due once more.
-pub(super) async fn polled<F: Future>(mut future: Pin<&mut F>, polls: usize) -> Option<F::Output> {
+pub(super) async fn polled<F: Future>(future: Pin<&mut F>, polls: usize) -> Option<F::Output> {
+    stopped(future, polls, false).await
+}
+
+/// Polls `future` so many times, and stops with what it then waits for still under way.
+pub(super) async fn polled_and_left<F: Future>(future: Pin<&mut F>, polls: usize) -> Option<F::Output> {
+    stopped(future, polls, true).await
+}
+
+async fn stopped<F: Future>(mut future: Pin<&mut F>, polls: usize, at_once: bool) -> Option<F::Output> {
     let mut left = polls;
     poll_fn(|context| match left.checked_sub(1) {
         None => Poll::Ready(None),
         Some(fewer) => {
             left = fewer;
-            future.as_mut().poll(context).map(Some)
+            match future.as_mut().poll(context) {
+                Poll::Ready(output) => Poll::Ready(Some(output)),
+                Poll::Pending if at_once && left == 0 => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
         }
     })
     .await

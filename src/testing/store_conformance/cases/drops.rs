@@ -1,9 +1,13 @@
 //! The library drops what takes too long, at any point: nothing may stay behind.
 
-use std::{panic::resume_unwind, pin::pin, sync::Arc};
+use std::{
+    panic::resume_unwind,
+    pin::{Pin, pin},
+    sync::Arc,
+};
 
 use super::super::{
-    ground::{Ground, Handle, Put, Seen, number, polled, record},
+    ground::{Ground, Handle, Put, Seen, number, polled, polled_and_left, record},
     report::Property,
 };
 use crate::store::{StoreKey, TokenStore};
@@ -25,12 +29,12 @@ pub(in super::super) async fn dropped_swaps<S: TokenStore>(ground: Arc<Ground<S>
     handle.must_put(&key, None, &record(0)).await?;
     let mut newest = 0;
     for polls in 0..POLLS {
-        for _ in 0..DROPS {
+        for drop in 0..DROPS {
             let current = handle.stored(&key).await?;
             let dropped = record(newest + 1);
             let ended = {
                 let swap = pin!(handle.store.compare_and_swap(&key, Some(current.revision), &dropped));
-                polled(swap, polls).await.is_some()
+                dropped_after(swap, polls, drop).await.is_some()
             };
             let after = format!("after a swap was dropped at poll {polls}");
             let found = works_on(&handle, &key, newest + 2).await.map_err(|why| format!("{after}, {why}"))?;
@@ -56,7 +60,7 @@ pub(in super::super) async fn dropped_loads<S: TokenStore>(ground: Arc<Ground<S>
     handle.must_put(&key, None, &record(0)).await?;
     for polls in 0..POLLS {
         for drop in 0..DROPS {
-            let ended = polled(pin!(handle.store.load(&key)), polls).await.is_some();
+            let ended = dropped_after(pin!(handle.store.load(&key)), polls, drop).await.is_some();
             works_on(&handle, &key, (polls * DROPS + drop) as u64 + 1)
                 .await
                 .map_err(|why| format!("after a load was dropped at poll {polls}, {why}"))?;
@@ -102,6 +106,11 @@ pub(in super::super) async fn panics_leave_nothing<S: TokenStore>(
         }
     }
     Ok(())
+}
+
+/// Polls a call that is dropped then, by turns while it waits and when it has been woken.
+async fn dropped_after<F: Future>(call: Pin<&mut F>, polls: usize, turn: usize) -> Option<F::Output> {
+    if turn.is_multiple_of(2) { polled(call, polls).await } else { polled_and_left(call, polls).await }
 }
 
 /// Replaces the record, as somebody does who knows nothing of what was dropped; the number that was there.

@@ -13,9 +13,9 @@ use crate::store::{Revision, StoreKey, TokenStore};
 /// A swap that takes more polls than this does so rarely.
 const POLLS: usize = 24;
 
-/// How long the second of two swaps runs while the first one stands still. It may have to wait for the first: then the
-/// first goes on.
-const HEAD_START: Duration = Duration::from_millis(20);
+/// How long the second of two swaps runs while the first one stands still: enough for an answer from another host. It
+/// may have to wait for the first: then the first goes on.
+const HEAD_START: Duration = Duration::from_millis(100);
 
 const CROWD: usize = 16;
 
