@@ -168,6 +168,16 @@ mod tests {
         }
     }
 
+    /// Pins the format: what one version has sealed, all later ones open.
+    #[test]
+    fn a_record_that_the_first_version_sealed_is_opened() {
+        const SEALED: &str = "8973667365616c014511b854c831beb93a2b2f71e0d38f644d8a85c9\
+             c7c6b8e58c655fa909c4813aa589b220f44ebbbfec9cd8c2d718b59bf9";
+        let byte = |at| u8::from_str_radix(&SEALED[at..at + 2], 16).unwrap();
+        let sealed: Vec<u8> = (0..SEALED.len()).step_by(2).map(byte).collect();
+        assert_eq!(open(&KeyRing::new(sealing(1)), &key(), sealed).unwrap(), b"canary record");
+    }
+
     #[test]
     fn every_cut_or_lengthened_record_is_corrupt() {
         let keys = KeyRing::new(sealing(1));
