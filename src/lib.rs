@@ -54,12 +54,12 @@
 //! |---|---|
 //! | [`Session`] | one connection to one org; shared by all layers, jobs and tasks that use it |
 //! | [`grant`] | how it gets tokens: refresh token, JWT bearer, client credentials, or a [`Grant`](grant::Grant) of yours |
-//! | [`store`] | where tokens live: memory, files, or a [`TokenStore`](store::TokenStore) of yours in two methods |
+//! | [`store`] | where tokens live: memory, files, sealed or not, or a [`TokenStore`](store::TokenStore) of yours in two methods |
 //! | [`SalesforceAuthLayer`] | puts it into a stack; [`replay`] says how bodies are kept for the one resend |
 //! | [`Diagnosis`], [`AuthError`], [`Event`] | what went wrong, why, and who must act |
 //! | [`refusal`] | the classifier by itself |
-//! | `testing` | a fake org for your own suites (feature `testing`) |
-//! | [`guide`] | the order of layers, recipes for stacks, what to do about each error |
+//! | `testing` | a fake org for your own suites, and a conformance kit for token stores (feature `testing`) |
+//! | [`guide`] | the order of layers, recipes for stacks, what to do about each error, writing a store |
 //!
 //! # What a caller can rely on
 //!
@@ -87,7 +87,8 @@
 //! | `json` | | `Diagnosis::to_json` |
 //! | `jwt` | | `grant::JwtBearer` |
 //! | `reqwest` | | `reqwest::ReqwestService`: a reqwest client below the layer |
-//! | `testing` | | `testing::FakeOrg` |
+//! | `sealed` | | `store::Sealed`: records encrypted before they reach a store |
+//! | `testing` | | `testing::FakeOrg`, `testing::store_conformance` |
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

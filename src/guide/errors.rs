@@ -46,7 +46,7 @@
 //! | [`OutcomeUnknown`] | Nothing; the refresh token may be spent, so it is not shown again before a wait-out of a minute or more, which the message names. After [`retry_after`] another process's answer may be there |
 //! | [`TokenAnswerRejected`] | Look at the source: an instance URL that is not Salesforce's, a malformed token. Behind a proxy: does it rewrite answers? |
 //! | [`Grant`] | Fix the key, the signer or the grant that the source names |
-//! | [`StoreUnavailable`] | Bring the store back. A rotating refresh token is not spent without it; the token at hand is served on |
+//! | [`StoreUnavailable`] | Bring the store back, or give the key ring the key that the source names. A rotating refresh token is not spent without it; the token at hand is served on |
 //! | [`StoreCorrupt`] | Restore the record, or remove it and connect again. A newer version of the crate may have written it |
 //! | [`ConnectionMismatch`] | Two connections share a name, or the client, login host or org of one was changed: give it another name, or connect again |
 //! | [`WaitBudgetExceeded`] | Nothing; the refresh goes on and the next request finds its token. If it stays: a slow store or token endpoint |

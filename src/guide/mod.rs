@@ -6,7 +6,7 @@
 //! | [`refusals`] | why a request was refused: how causes are told apart, and what a person must do |
 //! | [`stacks`] | how it goes together with tower's, tower-http's and other clients' parts |
 //! | [`errors`] | what to do about each error and each diagnosis, and about errors of the compiler |
-//! | [`store`](crate::store), [`TokenStore`](crate::store::TokenStore) | how to write a token store: two methods, one contract |
+//! | [`writing_a_store`] | how to write a token store: two methods, one contract, and a kit that checks it |
 //! | [`Grant`](crate::grant::Grant) | how to write a grant of your own |
 //! | `testing::fake_org` (feature `testing`) | how to test against Salesforce without Salesforce |
 
@@ -14,3 +14,4 @@ pub mod errors;
 pub mod readme;
 pub mod refusals;
 pub mod stacks;
+pub mod writing_a_store;

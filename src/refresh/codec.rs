@@ -13,11 +13,14 @@ use crate::{
     instance_url::{HostPolicy, InstanceUrl},
     org_id::OrgId,
     secret::Secret,
-    store::MAX_RECORD_BYTES,
+    store::{MAX_RECORD_BYTES, WRAPPER_BYTES},
     token::{Identity, Lineage, TokenSet},
 };
 
 const SCHEMA: u64 = 1;
+
+/// A store that wraps another has to fit in as well.
+const LARGEST: usize = MAX_RECORD_BYTES - WRAPPER_BYTES;
 
 /// Why a record's bytes mean nothing. Never repeats a byte of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +40,7 @@ impl fmt::Display for CodecError {
             Self::NewerSchema(schema) => {
                 write!(f, "the record has schema {schema}; upgrade this crate to use it")
             }
-            Self::TooLarge => write!(f, "the record is larger than {MAX_RECORD_BYTES} bytes"),
+            Self::TooLarge => write!(f, "the record is larger than {LARGEST} bytes"),
         }
     }
 }
@@ -72,7 +75,7 @@ pub(crate) fn encode(record: &Record) -> Result<Zeroizing<Vec<u8>>, CodecError> 
     // At full size at once: a buffer that grows leaves unwiped copies of tokens behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_RECORD_BYTES));
     let written = serde_json::to_writer(&mut *bytes, &json.0);
-    if written.is_err() || bytes.len() > MAX_RECORD_BYTES { Err(CodecError::TooLarge) } else { Ok(bytes) }
+    if written.is_err() || bytes.len() > LARGEST { Err(CodecError::TooLarge) } else { Ok(bytes) }
 }
 
 /// Reads a record. `policy` says which instance URLs are acceptable: a store is not a way around that.
@@ -317,6 +320,17 @@ mod tests {
             assert!(!json.to_string().contains(secret));
         }
         assert_eq!(json.pointer("/tokens/previous_origins/0"), Some(&Value::String(String::new())));
+    }
+
+    #[test]
+    fn a_record_leaves_room_for_a_store_that_wraps_another() {
+        let mut record = full();
+        record.binding.client_id.clear();
+        let rest = encode(&record).unwrap().len();
+        record.binding.client_id = "c".repeat(63 * 1024 - rest);
+        assert_eq!(encode(&record).unwrap().len(), 63 * 1024);
+        record.binding.client_id.push('c');
+        assert_eq!(encode(&record).unwrap_err(), CodecError::TooLarge);
     }
 
     #[test]

@@ -234,6 +234,11 @@ impl Refresh {
                 let message = "the stored record cannot be read; restore it, or remove it and connect again";
                 self.fail(AuthErrorKind::StoreCorrupt, message, OPERATOR_PAUSE)
             }
+            StoreErrorKind::KeyUnavailable => {
+                let message =
+                    "the stored record is sealed under a key that is not in the key ring; add that key";
+                self.fail(AuthErrorKind::StoreUnavailable, message, OPERATOR_PAUSE)
+            }
             StoreErrorKind::Unsafe => {
                 let message = "the token store's place is not safe to use; mend its owner and permissions";
                 self.fail(AuthErrorKind::StoreUnavailable, message, OPERATOR_PAUSE)

@@ -16,7 +16,7 @@ use crate::{
     instance_url::{HostPolicy, InstanceUrl},
     org_id::OrgId,
     refresh::{flight::Crew, record::Binding},
-    store::{MemoryStore, SharedStore, StoreKey},
+    store::{MemoryStore, Scope, SharedStore, StoreKey},
     token_endpoint::{TokenEndpoint, Transport},
 };
 
@@ -28,6 +28,7 @@ pub struct SessionBuilder {
     connection: String,
     grant: Arc<dyn DynGrant>,
     store: Option<SharedStore>,
+    allows_plaintext_store: bool,
     transport: Option<Transport>,
     runtime: Option<Handle>,
     wait_budget: Duration,
@@ -42,6 +43,7 @@ impl SessionBuilder {
             connection,
             grant: Arc::new(grant),
             store: None,
+            allows_plaintext_store: false,
             transport: None,
             runtime: None,
             wait_budget: WAIT_BUDGET,
@@ -56,6 +58,17 @@ impl SessionBuilder {
     #[must_use]
     pub fn store(mut self, store: impl Into<SharedStore>) -> Self {
         self.store = Some(store.into());
+        self
+    }
+
+    /// Accepts a store that other hosts reach and that does not seal its records.
+    ///
+    /// Tokens are then legible to whoever can read that store: its operators, its backups and replicas, other
+    /// applications on it. `Sealed` (feature `sealed`) spares that. A store in the files of this user on this host
+    /// needs no such word: who can read those can read the process.
+    #[must_use]
+    pub fn allow_plaintext_store(mut self) -> Self {
+        self.allows_plaintext_store = true;
         self
     }
 
@@ -200,6 +213,15 @@ impl SessionBuilder {
             return Err(BuildError::new(
                 "a refresh token may rotate, but the store does not say that it survives a crash; implement \
                  TokenStore::capabilities with `durable`, or accept the loss with Capabilities::accept_loss",
+                None,
+            ));
+        }
+        if capabilities.scope == Scope::Cluster && !capabilities.sealed && !self.allows_plaintext_store {
+            // S24
+            return Err(BuildError::new(
+                "other hosts reach the store, and its records are not sealed; wrap it (.store(Sealed::new(store, keys)), \
+                 feature `sealed`), or accept that whoever reads the store reads the tokens with \
+                 .allow_plaintext_store()",
                 None,
             ));
         }

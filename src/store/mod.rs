@@ -1,67 +1,60 @@
 //! Where a connection's tokens live: the contract of a [`TokenStore`] and the stores that ship with the crate.
 //!
 //! A store knows one primitive, *compare and swap a whole record under a key*. Everything else (who refreshes, who
-//! waits, what a lost reply means) is the library's, so that a store stays small enough to be right:
+//! waits, what a lost reply means) is the library's, so that a store stays small enough to be right.
 //!
-//! ```
-//! use std::collections::HashMap;
-//! use tokio::sync::Mutex;
-//! use tower_salesforce_auth::store::{Revision, StoreError, StoreKey, Stored, Swap, TokenStore};
-//!
-//! #[derive(Default)]
-//! struct Mine(Mutex<HashMap<StoreKey, Stored>>);
-//!
-//! impl TokenStore for Mine {
-//!     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
-//!         Ok(self.0.lock().await.get(key).cloned())
-//!     }
-//!
-//!     async fn compare_and_swap(
-//!         &self,
-//!         key: &StoreKey,
-//!         expected: Option<Revision>,
-//!         record: &[u8],
-//!     ) -> Result<Swap, StoreError> {
-//!         let mut records = self.0.lock().await;
-//!         let current = records.get(key).cloned();
-//!         if current.as_ref().map(|stored| stored.revision) != expected {
-//!             return Ok(Swap::Conflict(current));
-//!         }
-//!         let revision = Revision::new(expected.map_or(1, |revision| revision.get() + 1));
-//!         records.insert(key.clone(), Stored { revision, bytes: record.to_vec() });
-//!         Ok(Swap::Applied(revision))
-//!     }
-//! }
-//! ```
+//! | store | records are seen by | survive a crash |
+//! |---|---|---|
+//! | [`MemoryStore`] | this process | no |
+//! | `FileStore` (feature `file`) | the processes of this host | yes |
+//! | `Sealed` (feature `sealed`) | as the store that it wraps, encrypted | as that |
+//! | one of your own: a [`TokenStore`] | whom you say | if you say so |
+#![cfg_attr(
+    doc,
+    doc = "\n[`guide::writing_a_store`](crate::guide::writing_a_store) has an example of the last, and the reasons."
+)]
 
 #[cfg(feature = "file")]
 mod file;
 mod memory;
 mod reason;
+#[cfg(feature = "sealed")]
+mod sealed;
+mod shared;
 
-use std::{error::Error as StdError, fmt, future::Future, pin::Pin, sync::Arc};
+use std::{error::Error as StdError, fmt, future::Future, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
 #[cfg(feature = "file")]
 pub use self::file::FileStore;
-pub use self::memory::MemoryStore;
 use self::reason::Reason;
+#[cfg(feature = "sealed")]
+pub use self::sealed::{KeyRing, Sealed, SealingKey, SealingKeyError};
+pub use self::{memory::MemoryStore, shared::SharedStore};
 use crate::BoxError;
 
 /// The most bytes that a record may have.
 pub const MAX_RECORD_BYTES: usize = 64 * 1024;
 
+/// What the library leaves of that to stores that add something to a record on its way to another store, as `Sealed`
+/// does.
+pub(crate) const WRAPPER_BYTES: usize = 1024;
+
 /// Keeps one opaque record per key and swaps it atomically.
+///
+/// To write one: `guide::writing_a_store` has a worked example, and `testing::store_conformance` (feature `testing`)
+/// checks what is asked for here.
 ///
 /// # Contract
 ///
 /// 1. Linearizable per key; a read never returns an older revision than this handle has already seen.
 /// 2. [`Swap::Applied`] means durable to the level that [`capabilities`](Self::capabilities) declares.
 /// 3. Records are read and written whole. They are opaque, at most [`MAX_RECORD_BYTES`], hold secrets, and must
-///    appear in no error and no log.
-/// 4. Dropping a future may still leave the write done. An error says whether the write may have been applied
-///    ([`StoreError::may_have_applied`]).
+///    appear in no error and no log. (The library's own are at most 63 KiB, so that a store which wraps another may add
+///    1 KiB.)
+/// 4. A future may be dropped at any point. The write is then done wholly or not at all. An error says whether the write
+///    may have been applied ([`StoreError::may_have_applied`]).
 /// 5. After an ambiguous error the store does not try a second time by itself.
 /// 6. Revisions of a key never repeat, also after the record was removed and made again.
 ///
@@ -71,7 +64,8 @@ pub trait TokenStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When the store cannot be read. A record that is there but damaged is an error, never `None`.
+    /// When the store cannot be read. A record that is there but damaged is an error, never `None`, and so is a store that
+    /// is away.
     fn load(&self, key: &StoreKey) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
 
     /// Writes `record` under a fresh revision if the current revision is `expected` (`None`: nothing may be there).
@@ -123,6 +117,13 @@ impl StoreKey {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// A key that differs from this one in the last digit only.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_another_end(&self) -> Self {
+        let (start, end) = self.0.split_at(self.0.len() - 1);
+        Self(format!("{start}{}", if end == "0" { '1' } else { '0' }).into())
     }
 }
 
@@ -197,19 +198,29 @@ pub struct Capabilities {
     pub durable: bool,
     /// Whether the application said that losing the records is acceptable.
     pub loss_accepted: bool,
+    /// Whether records are encrypted before they leave the process.
+    pub sealed: bool,
 }
 
 impl Capabilities {
     /// Records seen by `scope`, durable or not.
     #[must_use]
     pub const fn new(scope: Scope, durable: bool) -> Self {
-        Self { scope, durable, loss_accepted: false }
+        Self { scope, durable, loss_accepted: false, sealed: false }
     }
 
     /// Says that losing the records is acceptable: a rotating grant may then use a store that is not durable.
     #[must_use]
     pub const fn accept_loss(mut self) -> Self {
         self.loss_accepted = true;
+        self
+    }
+
+    /// Says that records are encrypted and authenticated before they leave the process: a session then takes a store
+    /// that a cluster shares without further words.
+    #[must_use]
+    pub const fn sealed(mut self) -> Self {
+        self.sealed = true;
         self
     }
 }
@@ -235,6 +246,8 @@ pub enum StoreErrorKind {
     Unavailable,
     /// The record is there but cannot be read. Nobody overwrites it.
     Corrupt,
+    /// The record is there, sealed under a key that this process does not have. Nobody overwrites it.
+    KeyUnavailable,
     /// Permissions, a wrong owner, a symbolic link: the place is not safe to use.
     Unsafe,
 }
@@ -253,6 +266,11 @@ impl StoreError {
     /// The record is there but damaged.
     pub fn corrupt(source: impl Into<BoxError>) -> Self {
         Self::new(StoreErrorKind::Corrupt, false, source.into())
+    }
+
+    /// The record is there but sealed under a key that is not at hand.
+    pub fn key_unavailable(source: impl Into<BoxError>) -> Self {
+        Self::new(StoreErrorKind::KeyUnavailable, false, source.into())
     }
 
     /// The place where records are kept is not safe to use.
@@ -283,6 +301,7 @@ impl fmt::Display for StoreError {
             (StoreErrorKind::Unavailable, false) => "the token store is unavailable",
             (StoreErrorKind::Unavailable, true) => "the token store did not confirm a write",
             (StoreErrorKind::Corrupt, _) => "the stored token record is damaged",
+            (StoreErrorKind::KeyUnavailable, _) => "the key of the stored token record is not at hand",
             (StoreErrorKind::Unsafe, _) => "the token store's place is not safe to use",
         })
     }
@@ -291,90 +310,5 @@ impl fmt::Display for StoreError {
 impl StdError for StoreError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&self.source)
-    }
-}
-
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Any [`TokenStore`], behind a pointer that can be cloned: several sessions can hold one store.
-#[derive(Clone)]
-pub struct SharedStore(Arc<dyn DynStore>);
-
-impl SharedStore {
-    /// Shares `store`.
-    pub fn new(store: impl TokenStore) -> Self {
-        Self(Arc::new(store))
-    }
-}
-
-impl fmt::Debug for SharedStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedStore").field("capabilities", &self.0.capabilities()).finish_non_exhaustive()
-    }
-}
-
-impl<T: TokenStore> From<T> for SharedStore {
-    fn from(store: T) -> Self {
-        Self::new(store)
-    }
-}
-
-/// The same contract, once more, with the types gone.
-impl SharedStore {
-    pub(crate) fn load<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
-        self.0.load(key)
-    }
-
-    pub(crate) fn compare_and_swap<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        expected: Option<Revision>,
-        record: &'a [u8],
-    ) -> BoxFuture<'a, Result<Swap, StoreError>> {
-        self.0.compare_and_swap(key, expected, record)
-    }
-
-    pub(crate) fn changed<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, ()> {
-        self.0.changed(key)
-    }
-
-    pub(crate) fn capabilities(&self) -> Capabilities {
-        self.0.capabilities()
-    }
-}
-
-/// The dyn-compatible twin of [`TokenStore`].
-trait DynStore: Send + Sync {
-    fn load<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>>;
-    fn compare_and_swap<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        expected: Option<Revision>,
-        record: &'a [u8],
-    ) -> BoxFuture<'a, Result<Swap, StoreError>>;
-    fn changed<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, ()>;
-    fn capabilities(&self) -> Capabilities;
-}
-
-impl<T: TokenStore> DynStore for T {
-    fn load<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
-        Box::pin(TokenStore::load(self, key))
-    }
-
-    fn compare_and_swap<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        expected: Option<Revision>,
-        record: &'a [u8],
-    ) -> BoxFuture<'a, Result<Swap, StoreError>> {
-        Box::pin(TokenStore::compare_and_swap(self, key, expected, record))
-    }
-
-    fn changed<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, ()> {
-        Box::pin(TokenStore::changed(self, key))
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        TokenStore::capabilities(self)
     }
 }

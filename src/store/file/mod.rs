@@ -58,7 +58,7 @@ const LOCK_POLL: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..
 ///
 /// It must be a real directory that belongs to this process's user and that nobody else can enter (mode `0700`); the
 /// files in it have mode `0600`. Anything looser is refused: the records hold refresh tokens, and they are not
-/// encrypted. On systems other than Unix there are no such checks; the directory's access list is the application's
+/// encrypted unless `Sealed` (feature `sealed`) wraps the store. On systems other than Unix there are no such checks; the directory's access list is the application's
 /// task. On Kubernetes an `fsGroup` opens all files of a volume to the group at every mount unless
 /// `fsGroupChangePolicy` is `OnRootMismatch`.
 ///

@@ -101,10 +101,11 @@ fn write(
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
 
     use super::*;
     use crate::store::StoreErrorKind;
+    use crate::store::file::platform;
 
     struct Bench {
         above: tempfile::TempDir,
@@ -151,6 +152,29 @@ mod tests {
         result.unwrap();
         assert_eq!((syncs, bench.temporary_files()), (2, 0));
         assert_eq!(bench.stored().unwrap().bytes, b"first");
+    }
+
+    #[test]
+    fn f028_a_record_is_written_synced_renamed_and_then_its_directory_synced() {
+        let bench = Bench::new();
+        bench.replace(b"first", 0).0.unwrap();
+        let steps = RefCell::new(Vec::new());
+        let sync = |file: &File| {
+            steps.borrow_mut().push((file.metadata()?, bench.stored().unwrap().bytes));
+            file.sync_all()
+        };
+        replace(&bench.place, &bench.lock(), &bench.key, Revision::new(8), b"second", sync).unwrap();
+        let steps = steps.into_inner();
+        let [(file, before), (directory, after)] = &steps[..] else { panic!("{steps:?}") };
+        let renamed = fs::metadata(bench.place.record_file(&bench.key)).unwrap();
+        assert!(
+            platform::is_same(file, &renamed) && file.len() == renamed.len(),
+            "all of it, before the rename"
+        );
+        assert!(
+            directory.is_dir() && platform::is_same(directory, &fs::metadata(bench.place.path()).unwrap())
+        );
+        assert_eq!((before.as_slice(), after.as_slice()), (&b"first"[..], &b"second"[..]));
     }
 
     #[test]

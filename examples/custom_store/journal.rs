@@ -1,8 +1,8 @@
-//! A token store of one's own, in two methods: `cargo run --example custom_store`.
+//! A token store in two methods: an append-only journal, in which each line is a key, a revision and the record in
+//! base64. It is meant for one process, and for one handle that is cloned.
 //!
-//! This one keeps its records in an append-only journal: each line is a key, a revision and the record in base64. It is
-//! meant for one process. What the contract asks for is at [`TokenStore`]; note what is *not* here: no lock, no lease,
-//! no time limit, no idea of what a record means.
+//! What the contract asks for is at [`TokenStore`]; note what is *not* here: no lock, no lease, no time limit, no idea of
+//! what a record means.
 
 use std::{
     collections::HashMap,
@@ -13,20 +13,12 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
-use hyper_util::{client::legacy::Client as HyperClient, rt::TokioExecutor};
-use tower::{Layer, ServiceExt};
-use tower_salesforce_auth::{
-    BoxError, SalesforceAuthLayer, Session,
-    grant::{Client, LoginHost, RefreshToken},
-    store::{Capabilities, Revision, Scope, StoreError, StoreKey, Stored, Swap, TokenStore},
-    testing::FakeOrg,
+use tower_salesforce_auth::store::{
+    Capabilities, Revision, Scope, StoreError, StoreKey, Stored, Swap, TokenStore,
 };
 
 #[derive(Clone)]
-struct Journal(Arc<Mutex<Inner>>);
+pub(crate) struct Journal(Arc<Mutex<Inner>>);
 
 struct Inner {
     file: File,
@@ -35,7 +27,7 @@ struct Inner {
 }
 
 impl Journal {
-    fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         #[cfg(unix)]
@@ -97,37 +89,4 @@ impl TokenStore for Journal {
     fn capabilities(&self) -> Capabilities {
         Capabilities::new(Scope::Process, true)
     }
-}
-
-#[tokio::main]
-async fn main() -> Result<(), BoxError> {
-    let org = FakeOrg::start().await?;
-    let seed = org.issue_refresh_token();
-    let directory = tempfile::tempdir()?;
-    let path = directory.path().join("tokens.journal");
-
-    // Two runs of one application: the second finds what the first has stored, and goes on with it.
-    for run in 1..=2 {
-        let grant = RefreshToken::new(
-            Client::confidential(org.client_id(), org.client_secret()),
-            LoginHost::my_domain(org.url()),
-            seed.as_str(),
-        );
-        let session =
-            Session::builder("acme", grant).store(Journal::open(&path)?).allow_loopback().build()?;
-        let hyper = HyperClient::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-        let salesforce = SalesforceAuthLayer::new(session).layer(hyper);
-        let limits = || Request::get("/services/data/v65.0/limits").body(Full::default());
-
-        let first = salesforce.clone().oneshot(limits()?).await?.status();
-        org.expire_sessions();
-        let second = salesforce.oneshot(limits()?).await?.status();
-        println!("run {run}: {first}, then with an expired session {second}");
-    }
-    let counters = org.counters();
-    println!(
-        "{} token requests, {} spent refresh tokens shown again",
-        counters.token_requests, counters.refresh_tokens_reused
-    );
-    Ok(())
 }
