@@ -37,7 +37,15 @@
 #[cfg(feature = "file")]
 mod file;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod reason;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod remote;
+#[cfg(any(feature = "file", feature = "postgres", feature = "redis"))]
+mod revision;
 
 use std::{error::Error as StdError, fmt, future::Future, pin::Pin, sync::Arc};
 
@@ -46,7 +54,11 @@ use sha2::{Digest, Sha256};
 #[cfg(feature = "file")]
 pub use self::file::FileStore;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresConfig, PostgresStore};
 use self::reason::Reason;
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisConfig, RedisStore};
 use crate::BoxError;
 
 /// The most bytes that a record may have.
@@ -292,6 +304,18 @@ impl StdError for StoreError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&self.source)
     }
+}
+
+/// Refuses a record that is too long.
+#[cfg(any(feature = "file", feature = "postgres", feature = "redis"))]
+fn fits(record: &[u8]) -> Result<(), StoreError> {
+    let len = record.len();
+    if len <= MAX_RECORD_BYTES {
+        return Ok(());
+    }
+    Err(StoreError::unavailable(format!(
+        "the record has {len} bytes, and at most {MAX_RECORD_BYTES} can be stored"
+    )))
 }
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
