@@ -17,7 +17,15 @@
 #[cfg(feature = "file")]
 mod file;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod reason;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod remote;
+#[cfg(any(feature = "file", feature = "postgres", feature = "redis"))]
+mod revision;
 #[cfg(feature = "sealed")]
 mod sealed;
 mod shared;
@@ -28,7 +36,11 @@ use sha2::{Digest, Sha256};
 
 #[cfg(feature = "file")]
 pub use self::file::FileStore;
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresConfig, PostgresStore};
 use self::reason::Reason;
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisConfig, RedisStore};
 #[cfg(feature = "sealed")]
 pub use self::sealed::{KeyRing, Sealed, SealingKey, SealingKeyError};
 pub use self::{memory::MemoryStore, shared::SharedStore};
@@ -311,4 +323,16 @@ impl StdError for StoreError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&self.source)
     }
+}
+
+/// Refuses a record that is too long.
+#[cfg(any(feature = "file", feature = "postgres", feature = "redis"))]
+fn fits(record: &[u8]) -> Result<(), StoreError> {
+    let len = record.len();
+    if len <= MAX_RECORD_BYTES {
+        return Ok(());
+    }
+    Err(StoreError::unavailable(format!(
+        "the record has {len} bytes, and at most {MAX_RECORD_BYTES} can be stored"
+    )))
 }

@@ -26,9 +26,7 @@ use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
 use self::{lock::KeyLock, place::Place};
-use super::{
-    Capabilities, MAX_RECORD_BYTES, Revision, Scope, StoreError, StoreKey, Stored, Swap, TokenStore,
-};
+use super::{Capabilities, Revision, Scope, StoreError, StoreKey, Stored, Swap, TokenStore, fits};
 use crate::clock;
 
 /// Below the 2 s that the library gives a swap, so that a lock held too long is reported as what it is (nothing was
@@ -148,12 +146,7 @@ impl TokenStore for FileStore {
         expected: Option<Revision>,
         record: &[u8],
     ) -> Result<Swap, StoreError> {
-        if record.len() > MAX_RECORD_BYTES {
-            let len = record.len();
-            return Err(StoreError::unavailable(format!(
-                "the record has {len} bytes, and at most {MAX_RECORD_BYTES} can be stored"
-            )));
-        }
+        fits(record)?;
         let lock = self.lock(key).await?;
         let (place, key) = (Arc::clone(&self.place), key.clone());
         let record = Zeroizing::new(record.to_vec());

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Failed, cannot, format, lock::KeyLock, place::Place};
-use crate::store::{Revision, StoreError, StoreKey, Stored, Swap};
+use crate::store::{Revision, StoreError, StoreKey, Stored, Swap, revision::successor};
 
 /// Reads the record of `key`. No lock is needed: a rename swaps whole files.
 pub(super) fn read(place: &Place, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
@@ -33,15 +33,6 @@ pub(super) fn swap(
     let next = successor(revision)?;
     replace(place, lock, key, next, record, File::sync_all)?;
     Ok(Swap::Applied(next))
-}
-
-/// The revision after `revision`: unlike all before, even those that a restored backup has forgotten.
-fn successor(revision: Option<Revision>) -> Result<Revision, StoreError> {
-    let random = getrandom::u64().map_err(StoreError::unavailable)?;
-    Ok(Revision::new(match revision {
-        None => random >> 2, // room for 2³¹ steps at least
-        Some(revision) => revision.get().wrapping_add(1).wrapping_add(random >> 32), // at most 2³²
-    }))
 }
 
 /// Puts `record` in the place of whatever is there, whole and durable.
@@ -226,14 +217,5 @@ mod tests {
         assert_eq!(read(&bench.place, &bench.key).unwrap_err().kind(), StoreErrorKind::Unavailable);
         fs::create_dir(bench.place.path()).unwrap();
         assert_eq!(read(&bench.place, &bench.key).unwrap_err().kind(), StoreErrorKind::Unavailable);
-    }
-
-    #[test]
-    fn revisions_grow_and_differ_when_history_repeats() {
-        let first = successor(None).unwrap();
-        let (a, b) = (successor(Some(first)).unwrap(), successor(Some(first)).unwrap());
-        assert!(a > first && b > first);
-        assert_ne!(a, b, "the same parent, as after a restored backup");
-        assert_ne!(first, successor(None).unwrap(), "the same key, after its record was removed");
     }
 }

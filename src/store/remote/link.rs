@@ -1,0 +1,178 @@
+//! One connection: made when it is first needed, and made anew when it is broken.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, OwnedMutexGuard},
+    task::AbortHandle,
+    time::timeout_at,
+};
+
+use crate::{
+    BoxError,
+    clock::{self, Instant},
+    store::StoreError,
+};
+
+/// Below the 1 s and the 2 s that the library gives a load and a swap, so that the store itself can say what was late:
+/// a connection that could not be made has written nothing.
+const READ_PATIENCE: Duration = Duration::from_millis(900);
+const WRITE_PATIENCE: Duration = Duration::from_millis(1800);
+
+/// Longer than any request waits: making a connection goes on without those who wait for it, so that a server that is
+/// slow to greet is reached at the second try.
+const DIAL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Routers forget connections that are idle for some minutes and say nothing; refreshes are hours apart.
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Makes connections.
+pub(in crate::store) trait Dial: Send + Sync + 'static {
+    /// Sends requests over a connection.
+    type Client: Clone + Send + Sync + 'static;
+
+    /// Connects, greets, and starts the task that drives the connection.
+    fn dial(&self) -> impl Future<Output = Result<Connection<Self::Client>, StoreError>> + Send;
+}
+
+/// A connection that was made.
+#[derive(Clone)]
+pub(in crate::store) struct Connection<C> {
+    pub(in crate::store) client: C,
+    /// The task that drives it. When it ends, the connection is gone.
+    pub(in crate::store) driver: AbortHandle,
+}
+
+/// Why a request failed.
+pub(in crate::store) struct Failed {
+    pub(in crate::store) error: StoreError,
+    /// Whether the connection is broken, or leads to a server that is of no use.
+    pub(in crate::store) hang_up: bool,
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self { error, hang_up: false }
+    }
+}
+
+/// The connection that all requests of a store share.
+pub(in crate::store) struct Link<D: Dial> {
+    dial: Arc<D>,
+    slot: Arc<Mutex<Option<Slot<D>>>>,
+}
+
+struct Slot<D: Dial> {
+    connection: Connection<D::Client>,
+    used: Instant,
+}
+
+impl<D: Dial> Link<D> {
+    /// Does no I/O.
+    pub(in crate::store) fn new(dial: D) -> Self {
+        Self { dial: Arc::new(dial), slot: Arc::default() }
+    }
+
+    pub(in crate::store) fn dial(&self) -> &D {
+        &self.dial
+    }
+
+    /// Sees to it that there is a connection.
+    pub(in crate::store) async fn connect(&self) -> Result<(), StoreError> {
+        self.connection().await.map(drop)
+    }
+
+    /// Runs a request that writes nothing: once more over a new connection if the first one turns out to be broken.
+    pub(in crate::store) async fn read<T, F>(
+        &self,
+        request: impl Fn(D::Client) -> F + Send + Sync,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, Failed>> + Send,
+    {
+        let deadline = clock::now() + READ_PATIENCE;
+        match self.request(&request, deadline, StoreError::unavailable).await {
+            Err(failed) if failed.hang_up => self.request(&request, deadline, StoreError::unavailable).await,
+            outcome => outcome,
+        }
+        .map_err(|failed| failed.error)
+    }
+
+    /// Runs a request that may write. It is sent once.
+    pub(in crate::store) async fn write<T, F>(
+        &self,
+        request: impl FnOnce(D::Client) -> F + Send,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, Failed>> + Send,
+    {
+        let deadline = clock::now() + WRITE_PATIENCE;
+        self.request(request, deadline, StoreError::ambiguous).await.map_err(|failed| failed.error)
+    }
+
+    async fn request<T, F>(
+        &self,
+        request: impl FnOnce(D::Client) -> F + Send,
+        deadline: Instant,
+        late: fn(BoxError) -> StoreError,
+    ) -> Result<T, Failed>
+    where
+        F: Future<Output = Result<T, Failed>> + Send,
+    {
+        runtime()?; // the timers below would panic
+        let connection = match timeout_at(deadline, self.connection()).await {
+            Ok(connection) => connection?,
+            Err(_) => return Err(StoreError::unavailable("no connection could be made in time").into()),
+        };
+        match timeout_at(deadline, request(connection.client)).await {
+            Ok(Err(failed)) if failed.hang_up => {
+                connection.driver.abort();
+                Err(failed)
+            }
+            Ok(outcome) => outcome,
+            Err(_) => {
+                // F068: whoever comes next should not wait for the same silence.
+                connection.driver.abort();
+                Err(late("the server did not answer in time".into()).into())
+            }
+        }
+    }
+
+    async fn connection(&self) -> Result<Connection<D::Client>, StoreError> {
+        let runtime = runtime()?;
+        let mut slot = Arc::clone(&self.slot).lock_owned().await;
+        if let Some(open) = slot.as_mut().filter(|slot| slot.is_fit()) {
+            open.used = clock::now();
+            return Ok(open.connection.clone());
+        }
+        *slot = None;
+        // A task of its own: a caller that goes away does not stop it.
+        runtime
+            .spawn(fill::<D>(slot, Arc::clone(&self.dial)))
+            .await
+            .map_err(|_| StoreError::unavailable("the runtime cannot make connections, or shuts down"))?
+    }
+}
+
+impl<D: Dial> Slot<D> {
+    fn is_fit(&self) -> bool {
+        !self.connection.driver.is_finished() && self.used.elapsed() < IDLE_LIMIT
+    }
+}
+
+/// Makes the connection of `slot`, which is locked meanwhile.
+async fn fill<D: Dial>(
+    mut slot: OwnedMutexGuard<Option<Slot<D>>>,
+    dial: Arc<D>,
+) -> Result<Connection<D::Client>, StoreError> {
+    let connection = tokio::time::timeout(DIAL_PATIENCE, dial.dial())
+        .await
+        .map_err(|_| StoreError::unavailable("the server did not greet in time"))??;
+    *slot = Some(Slot { connection: connection.clone(), used: clock::now() });
+    Ok(connection)
+}
+
+fn runtime() -> Result<Handle, StoreError> {
+    Handle::try_current().map_err(|_| StoreError::unavailable("the store was used outside a Tokio runtime"))
+}
