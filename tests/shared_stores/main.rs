@@ -2,6 +2,7 @@
 #![cfg(all(unix, feature = "postgres", feature = "redis"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
 
+mod conformance;
 mod contract;
 mod ground;
 mod postgres;
