@@ -95,7 +95,8 @@ pub(crate) struct Refresh {
     issued: Now,
     /// When the claim was issued.
     claimed: Now,
-    nonce: u128,
+    /// The claim that this flight may send on.
+    nonce: Option<u128>,
     stored: Option<Seen>,
     /// The record whose refresh token was sent last.
     presented: Option<Record>,
@@ -125,8 +126,7 @@ struct Granted {
 }
 
 impl Refresh {
-    pub(crate) fn new(mut terms: Terms) -> Self {
-        let nonce = terms.entropy.nonce();
+    pub(crate) fn new(terms: Terms) -> Self {
         let start = Now { monotonic: Duration::ZERO, wall: Duration::ZERO };
         Self {
             terms,
@@ -134,7 +134,7 @@ impl Refresh {
             now: start,
             issued: start,
             claimed: start,
-            nonce,
+            nonce: None,
             stored: None,
             presented: None,
             storeless: false,
@@ -292,7 +292,7 @@ impl Refresh {
             return self.fail(AuthErrorKind::TokenEndpointUnavailable, message, pause);
         }
         match record.standing_claim() {
-            Some(claim) if claim.nonce == self.nonce => self.send(),
+            Some(claim) if Some(claim.nonce) == self.nonce => self.send(),
             Some(claim) if Some(claim.nonce) == self.terms.idle_claim => self.claim(record, claim.attempt),
             Some(claim) => self.wait_out(&record, claim),
             None => self.claim(record, 0),

@@ -23,6 +23,19 @@ fn f043_a_claim_that_took_too_long_is_given_up_and_made_again() {
 }
 
 #[test]
+fn f043_a_claim_whose_giving_up_is_not_confirmed_is_not_sent_on() {
+    // The write that gives the claim up may still land, and let somebody else claim: it is claimed anew before that.
+    let mut world = World::new(Some(alive()))
+        .with_store([Store::Fine, Store::Slow(2_500), Store::Down])
+        .answering([granted(2)]);
+    assert_eq!(served(&world.fly(refused(&alive()))), "a2");
+    assert_eq!(world.log, ["load", "swap", "swap", "load", "swap", "exchange", "hold", "swap"]);
+    let claims: Vec<_> = world.swaps.iter().map(|record| record.claim.map(|claim| claim.nonce)).collect();
+    assert_eq!((claims[1], claims[3]), (None, None));
+    assert_ne!(claims[0], claims[2]);
+}
+
+#[test]
 fn a_store_on_which_every_claim_goes_stale_ends_in_an_error_without_a_request() {
     let mut world = World::new(Some(alive())).with_store([Store::Slow(2_500); 40]);
     assert_eq!(failure(&world.fly(refused(&alive()))).kind, AuthErrorKind::StoreUnavailable);
