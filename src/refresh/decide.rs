@@ -14,6 +14,8 @@
 mod committing;
 mod ending;
 mod interface;
+#[cfg(test)]
+mod model;
 mod sending;
 #[cfg(test)]
 mod tests;
@@ -50,6 +52,7 @@ const LATCHED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a record is being read.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 enum Reading {
     Begin,
     /// Before the same claim sends once more.
@@ -61,6 +64,7 @@ enum Reading {
 
 /// Why a record is being written.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 enum Writing {
     /// Memory is ahead of the store.
     Restore,
@@ -74,6 +78,7 @@ enum Writing {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 enum Phase {
     Idle,
     Reading(Reading),
@@ -87,6 +92,7 @@ enum Phase {
 
 /// One flight's state.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 pub(crate) struct Refresh {
     terms: Terms,
     phase: Phase,
@@ -116,6 +122,7 @@ pub(crate) struct Refresh {
 
 /// A child record that must reach the store.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 struct Granted {
     parent: Option<Lineage>,
     child: Record,
