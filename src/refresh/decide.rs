@@ -22,7 +22,7 @@ mod tests;
 
 use std::time::Duration;
 
-use self::committing::is_ahead;
+pub(crate) use self::committing::is_ahead;
 pub(crate) use self::interface::{
     Action, Answer, Failure, Finish, Fresh, Input, Now, Seen, StoreFault, SwapOutcome, Terms, TokenFault,
     Watch,
