@@ -37,6 +37,40 @@ fn has_timers(runtime: &Handle) -> bool {
         .is_ok()
 }
 
+/// How the times of the refresh protocol relate to real ones: 1 other than in tests, which may have them all pass
+/// faster. Every process on one store must go by the same.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Pace(f64);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(1.0)
+    }
+}
+
+impl Pace {
+    /// `scale` seconds pass for each second of the protocol's: 0.001 to 1,000.
+    #[cfg(feature = "testing")]
+    pub(crate) fn new(scale: f64) -> Option<Self> {
+        (0.001..=1_000.0).contains(&scale).then_some(Self(scale))
+    }
+
+    /// How long a time of the protocol's takes.
+    pub(crate) fn real(self, time: Duration) -> Duration {
+        self.times(time, self.0)
+    }
+
+    /// The protocol's time at a real one.
+    pub(crate) fn told(self, real: Duration) -> Duration {
+        self.times(real, self.0.recip())
+    }
+
+    fn times(self, time: Duration, factor: f64) -> Duration {
+        // To the nanosecond where nothing is scaled, which a float is not.
+        if self == Self::default() { time } else { time.mul_f64(factor) }
+    }
+}
+
 /// A pause for a future that any executor may poll. Where tokio's own panics, it is over.
 pub(crate) struct Timer(Pin<Box<Sleep>>);
 

@@ -52,6 +52,14 @@ impl PartialEq for Secret {
 
 impl Eq for Secret {}
 
+/// For the states of a model only: a hash tells equal secrets apart from others.
+#[cfg(test)]
+impl std::hash::Hash for Secret {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.expose().hash(state);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

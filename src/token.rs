@@ -38,6 +38,7 @@ impl fmt::Display for Generation {
 
 /// Who a token belongs to, read from the identity URL of a token answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Identity {
     pub(crate) org: OrgId,
     pub(crate) user: String,
@@ -45,6 +46,7 @@ pub(crate) struct Identity {
 
 /// One token answer, checked and ready to serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct TokenSet {
     pub(crate) access_token: Secret,
     pub(crate) instance_url: InstanceUrl,

@@ -48,6 +48,7 @@ async fn work(job: &Value) -> Result<(), BoxError> {
     );
     let session = Session::builder("fleet", grant)
         .store(stores::open(text("store"), text("place")).await?)
+        .time_scale(job["time_scale"].as_f64().unwrap_or(1.0))
         .allow_loopback()
         .build()?;
     let client = HyperClient::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();

@@ -14,13 +14,15 @@
 mod committing;
 mod ending;
 mod interface;
+#[cfg(test)]
+mod model;
 mod sending;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
-use self::committing::is_ahead;
+pub(crate) use self::committing::is_ahead;
 pub(crate) use self::interface::{
     Action, Answer, Failure, Finish, Fresh, Input, Now, Seen, StoreFault, SwapOutcome, Terms, TokenFault,
     Watch,
@@ -50,6 +52,7 @@ const LATCHED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a record is being read.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 enum Reading {
     Begin,
     /// Before the same claim sends once more.
@@ -61,6 +64,7 @@ enum Reading {
 
 /// Why a record is being written.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 enum Writing {
     /// Memory is ahead of the store.
     Restore,
@@ -74,6 +78,7 @@ enum Writing {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 enum Phase {
     Idle,
     Reading(Reading),
@@ -87,6 +92,7 @@ enum Phase {
 
 /// One flight's state.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 pub(crate) struct Refresh {
     terms: Terms,
     phase: Phase,
@@ -95,7 +101,8 @@ pub(crate) struct Refresh {
     issued: Now,
     /// When the claim was issued.
     claimed: Now,
-    nonce: u128,
+    /// The claim that this flight may send on.
+    nonce: Option<u128>,
     stored: Option<Seen>,
     /// The record whose refresh token was sent last.
     presented: Option<Record>,
@@ -115,6 +122,7 @@ pub(crate) struct Refresh {
 
 /// A child record that must reach the store.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 struct Granted {
     parent: Option<Lineage>,
     child: Record,
@@ -125,8 +133,7 @@ struct Granted {
 }
 
 impl Refresh {
-    pub(crate) fn new(mut terms: Terms) -> Self {
-        let nonce = terms.entropy.nonce();
+    pub(crate) fn new(terms: Terms) -> Self {
         let start = Now { monotonic: Duration::ZERO, wall: Duration::ZERO };
         Self {
             terms,
@@ -134,7 +141,7 @@ impl Refresh {
             now: start,
             issued: start,
             claimed: start,
-            nonce,
+            nonce: None,
             stored: None,
             presented: None,
             storeless: false,
@@ -297,7 +304,7 @@ impl Refresh {
             return self.fail(AuthErrorKind::TokenEndpointUnavailable, message, pause);
         }
         match record.standing_claim() {
-            Some(claim) if claim.nonce == self.nonce => self.send(),
+            Some(claim) if Some(claim.nonce) == self.nonce => self.send(),
             Some(claim) if Some(claim.nonce) == self.terms.idle_claim => self.claim(record, claim.attempt),
             Some(claim) => self.wait_out(&record, claim),
             None => self.claim(record, 0),

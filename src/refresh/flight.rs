@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     BoxError,
-    clock::{self, Instant},
+    clock::{self, Instant, Pace},
     error::{AuthErrorKind, printable},
     grant::DynGrant,
     instance_url::HostPolicy,
@@ -44,6 +44,7 @@ pub(crate) struct Crew {
     pub(crate) policy: HostPolicy,
     /// The origin of the process's monotonic time, the same for all flights of a session.
     pub(crate) origin: Instant,
+    pub(crate) pace: Pace,
 }
 
 /// Who keeps what must survive a flight.
@@ -78,11 +79,12 @@ impl Crew {
                     Input::Exchanged(self.exchange(refresh_token, parent, &mut of_endpoint).await)
                 }
                 Action::Wait(pause) => {
-                    tokio::time::sleep(pause).await;
+                    tokio::time::sleep(self.pace.real(pause)).await;
                     Input::Done
                 }
                 Action::Watch(pause) => {
-                    let soonest = clock::now() + pause.min(HINT_PAUSE);
+                    let soonest = clock::now() + self.pace.real(pause.min(HINT_PAUSE));
+                    let pause = self.pace.real(pause);
                     let _ = tokio::time::timeout(pause, self.store.changed(&self.key)).await;
                     tokio::time::sleep_until(soonest).await;
                     Input::Done
@@ -107,12 +109,14 @@ impl Crew {
     }
 
     pub(crate) fn now(&self) -> Now {
-        Now { monotonic: clock::now().saturating_duration_since(self.origin), wall: clock::wall() }
+        let monotonic = clock::now().saturating_duration_since(self.origin);
+        Now { monotonic: self.pace.told(monotonic), wall: self.pace.told(clock::wall()) }
     }
 
     /// Reads the record.
     pub(crate) async fn load(&self, source: &mut Option<BoxError>) -> Result<Option<Box<Seen>>, StoreFault> {
-        let loaded = limited(LOAD_LIMIT, self.store.load(&self.key), StoreError::unavailable).await;
+        let loaded =
+            limited(self.pace.real(LOAD_LIMIT), self.store.load(&self.key), StoreError::unavailable).await;
         let seen = match loaded {
             Ok(stored) => self.seen(stored),
             Err(error) => Err(error),
@@ -129,7 +133,7 @@ impl Crew {
     ) -> Result<SwapOutcome, StoreFault> {
         let bytes = codec::encode(record).map_err(|error| fault(StoreError::corrupt(error), source))?;
         let swap = self.store.compare_and_swap(&self.key, expected, &bytes);
-        let outcome = match limited(SWAP_LIMIT, swap, StoreError::ambiguous).await {
+        let outcome = match limited(self.pace.real(SWAP_LIMIT), swap, StoreError::ambiguous).await {
             Ok(Swap::Applied(revision)) => Ok(SwapOutcome::Applied(revision)),
             Ok(Swap::Conflict(stored)) => self.seen(stored).map(SwapOutcome::Conflict),
             Err(error) => Err(error),
@@ -151,9 +155,10 @@ impl Crew {
         source: &mut Option<TokenError>,
     ) -> Answer {
         let exchange = self.grant.exchange(&self.endpoint, refresh_token.as_ref());
-        let answer = tokio::time::timeout(EXCHANGE_LIMIT, exchange).await.unwrap_or_else(|_| {
+        let limit = self.pace.real(EXCHANGE_LIMIT);
+        let answer = tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
             let error = TokenError::new(TokenErrorKind::OutcomeUnknown);
-            Err(error.with_answer(None, Some("no answer within 11 s")))
+            Err(error.with_answer(None, Some(&format!("no answer within {} s", limit.as_secs_f32()))))
         });
         match answer {
             Ok(response) => {
@@ -230,7 +235,7 @@ async fn limited<T>(
 ) -> Result<T, StoreError> {
     match tokio::time::timeout(limit, work).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(late(format!("no answer within {} s", limit.as_secs()).into())),
+        Err(_) => Err(late(format!("no answer within {} s", limit.as_secs_f32()).into())),
     }
 }
 

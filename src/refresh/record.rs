@@ -9,6 +9,7 @@ use crate::{
 
 /// One connection's record: everything that another process needs to serve it, and to leave it alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Record {
     pub(crate) lineage: Lineage,
     pub(crate) binding: Binding,
@@ -25,6 +26,7 @@ pub(crate) struct Record {
 
 /// Who a record belongs to. A record that says otherwise is never used and never replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Binding {
     pub(crate) client_id: String,
     pub(crate) login_origin: String,
@@ -45,6 +47,7 @@ pub(crate) struct Claim {
 
 /// Whether the connection can be refreshed at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) enum Health {
     #[default]
     Sound,
@@ -56,6 +59,7 @@ pub(crate) enum Health {
 
 /// Why a person must connect again.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Reauthorise {
     /// An earlier token request had no known outcome: the answer with the next refresh token was probably lost.
     pub(crate) rotation_lost: bool,
@@ -157,6 +161,7 @@ const REMEMBERED_SEEDS: usize = 16;
 
 /// Fingerprints of the configured refresh tokens that were used once, so that none is ever presented again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Seeds {
     pub(crate) salt: [u8; 16],
     pub(crate) fingerprints: Vec<[u8; 32]>,

@@ -11,7 +11,8 @@ use tower_service::Service;
 
 use super::{Session, state::Shared};
 use crate::{
-    BoxError, clock,
+    BoxError,
+    clock::{self, Pace},
     grant::{DynGrant, Grant},
     instance_url::{HostPolicy, InstanceUrl},
     org_id::OrgId,
@@ -35,6 +36,8 @@ pub struct SessionBuilder {
     allowed_origins: Vec<String>,
     org: Option<OrgId>,
     policy: HostPolicy,
+    #[cfg(feature = "testing")]
+    time_scale: f64,
 }
 
 impl SessionBuilder {
@@ -50,6 +53,8 @@ impl SessionBuilder {
             allowed_origins: Vec::new(),
             org: None,
             policy: HostPolicy::default(),
+            #[cfg(feature = "testing")]
+            time_scale: 1.0,
         }
     }
 
@@ -136,6 +141,18 @@ impl SessionBuilder {
         self
     }
 
+    /// For tests only: has every time of the refresh protocol pass at `scale`, from 0.001 to 1,000. At 0.1 a foreign claim
+    /// is waited out for 6 s instead of 60, the record is read ten times as often meanwhile, and a load is given 0.1 s
+    /// instead of 1 s. The wait budget of callers is not scaled.
+    ///
+    /// All processes that share a store must be given the same scale.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn time_scale(mut self, scale: f64) -> Self {
+        self.time_scale = scale;
+        self
+    }
+
     /// Builds the session. Does no I/O, spawns nothing, and needs no runtime.
     ///
     /// # Errors
@@ -168,6 +185,11 @@ impl SessionBuilder {
                 .map_err(|error| BuildError::new("an allowed origin cannot be used", Some(error.into())))?;
             allowed_origins.push(origin);
         }
+        #[cfg(feature = "testing")]
+        let pace = Pace::new(self.time_scale)
+            .ok_or_else(|| BuildError::new("the time scale must be from 0.001 to 1,000", None))?;
+        #[cfg(not(feature = "testing"))]
+        let pace = Pace::default();
         let crew = Crew {
             key: StoreKey::new(&self.connection, self.grant.kind()),
             store,
@@ -180,6 +202,7 @@ impl SessionBuilder {
             endpoint: TokenEndpoint::new(transport, host),
             policy: self.policy,
             origin: clock::now(),
+            pace,
             grant: self.grant,
         };
         let seed = crew.grant.seed().cloned();

@@ -155,7 +155,8 @@ impl Shared {
         if let Some(record) = failure.record {
             state.known = Some(record);
         }
-        let retry_after = failure.kind.is_transient().then_some(failure.pause);
+        let pause = self.crew.pace.real(failure.pause);
+        let retry_after = failure.kind.is_transient().then_some(pause);
         let mut error = AuthError::new(failure.kind, failure.message).with_retry_after(retry_after);
         if let Some(source) = source {
             error = error.with_source(source);
@@ -165,7 +166,7 @@ impl Shared {
             self.withdraw(state);
         }
         state.failures = state.failures.saturating_add(1);
-        state.last_failure = Some((error.clone(), clock::now() + failure.pause));
+        state.last_failure = Some((error.clone(), clock::now() + pause));
         match failure.kind {
             AuthErrorKind::ReauthorisationRequired | AuthErrorKind::Revoked => {
                 if !mem::replace(&mut state.asked_for_person, true) {

@@ -9,6 +9,7 @@ mod landing;
 mod live;
 mod recover;
 mod state;
+mod vigil;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -117,6 +118,16 @@ impl Session {
             return Err(AuthError::new(AuthErrorKind::StoreUnavailable, message));
         }
         Ok(())
+    }
+
+    /// Whether the newest tokens that this process has are in the store as well.
+    ///
+    /// `false` from the moment a refresh brought them until the store has taken them: an instant usually, longer after
+    /// [`Event::CommitDelayed`](crate::Event::CommitDelayed). They are served meanwhile and storing them goes on, but a
+    /// rotated refresh token would be lost with the process: do not end it other than through [`close`](Self::close).
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        !self.0.state().dirty
     }
 
     /// The session's events from now on.

@@ -14,7 +14,7 @@ use std::{
 
 use tokio::{runtime::Handle, sync::watch};
 
-use super::{cool_down::CoolDown, history::History, landing::Landing, live::Live};
+use super::{cool_down::CoolDown, history::History, landing::Landing, live::Live, vigil::Vigil};
 use crate::{
     clock::{self, Instant},
     error::{AuthError, AuthErrorKind},
@@ -344,7 +344,11 @@ impl Boarding {
             // Dropping the join handle detaches the task: no caller can cancel it (F001, F003).
             drop(runtime.spawn(FLYING.scope(id, async move {
                 let landed = landing.shared().crew.fly(terms, &landing).await;
+                let vigil = Vigil::over(landing.shared(), &landed);
                 landing.land(landed);
+                if let Some(vigil) = vigil {
+                    vigil.keep().await;
+                }
             })));
         }
         self.seat

@@ -251,7 +251,7 @@ pub struct StoreError {
 }
 
 /// What went wrong in a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
     /// It cannot be reached, or did not answer in time.

@@ -25,6 +25,8 @@ pub struct Probe {
     pub swaps_hang: Arc<AtomicBool>,
     /// Whether it hints at a change at any time.
     pub hints: Arc<AtomicBool>,
+    /// Whether it says that it may lose what it took.
+    pub is_lossy: Arc<AtomicBool>,
     load_gate: Arc<Mutex<Option<Arc<Semaphore>>>>,
 }
 
@@ -105,6 +107,9 @@ impl TokenStore for Probe {
     }
 
     fn capabilities(&self) -> Capabilities {
+        if self.is_lossy.load(Ordering::SeqCst) {
+            return Capabilities::new(Scope::Cluster, false).accept_loss();
+        }
         Capabilities::new(Scope::Process, true)
     }
 }

@@ -113,7 +113,7 @@ impl Refresh {
 
 /// Whether `ours` is what `theirs` was before the store lost it. Versions count within one consent; between two, which
 /// may begin at any version if a record was removed, the newer tokens decide.
-pub(super) fn is_ahead(ours: &Record, theirs: &Record) -> bool {
+pub(crate) fn is_ahead(ours: &Record, theirs: &Record) -> bool {
     ours.lineage.version > theirs.lineage.version
         && theirs.health != Health::Revoked // F038
         && (ours.lineage.id == theirs.lineage.id || issued_at(ours) > issued_at(theirs))

@@ -49,7 +49,7 @@ impl Refresh {
         let Some(seen) = self.stored.clone().filter(|_| !self.storeless) else {
             return self.finish(Err(failure));
         };
-        self.terms.idle_claim = Some(self.nonce);
+        self.terms.idle_claim = self.nonce;
         let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         let not_before = self.now.wall_millis().saturating_add(pause);
         self.terms.own_not_before = Some(not_before);

@@ -39,6 +39,7 @@ impl Now {
 
 /// What a flight starts from.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 pub(crate) struct Terms {
     pub(crate) binding: Binding,
     /// The configured refresh token.
@@ -73,6 +74,7 @@ pub(crate) struct Watch {
 
 /// What came of the last action.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 pub(crate) enum Input {
     Started,
     Loaded(Result<Option<Box<Seen>>, StoreFault>),
@@ -84,24 +86,28 @@ pub(crate) enum Input {
 
 /// A record as read from the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Seen {
     pub(crate) revision: Revision,
     pub(crate) record: Record,
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 pub(crate) enum SwapOutcome {
     Applied(Revision),
     Conflict(Option<Box<Seen>>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct StoreFault {
     pub(crate) kind: StoreErrorKind,
 }
 
 /// A token request's outcome, already held against the connection it is for.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 pub(crate) enum Answer {
     Granted {
         tokens: TokenSet,
@@ -117,6 +123,7 @@ pub(crate) enum Answer {
 
 /// The parts of a token error that decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct TokenFault {
     pub(crate) kind: TokenErrorKind,
     /// What the endpoint said, in its own words where there are any.
@@ -128,6 +135,7 @@ pub(crate) struct TokenFault {
 
 /// What to do next.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 pub(crate) enum Action {
     Load,
     Swap {
@@ -151,6 +159,7 @@ pub(crate) enum Action {
 
 /// How a flight ended.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 pub(crate) struct Finish {
     pub(crate) result: Result<Fresh, Failure>,
     pub(crate) watch: Option<Watch>,
@@ -163,6 +172,7 @@ pub(crate) struct Finish {
 
 /// A record to serve from.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
 pub(crate) struct Fresh {
     pub(crate) record: Record,
     /// Whether this flight's own token request made it, or another process's.
@@ -171,6 +181,7 @@ pub(crate) struct Fresh {
 
 /// Why there is nothing to serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Failure {
     pub(crate) kind: AuthErrorKind,
     pub(crate) message: String,

@@ -74,10 +74,11 @@ impl Refresh {
             let message = "the connection has no refresh token; connect again with the refresh_token scope";
             return self.fail(AuthErrorKind::ReauthorisationRequired, message, LATCHED_PAUSE);
         }
-        self.nonce = self.terms.entropy.nonce();
-        self.terms.idle_claim = Some(self.nonce);
+        let nonce = self.terms.entropy.nonce();
+        self.nonce = Some(nonce);
+        self.terms.idle_claim = Some(nonce);
         self.claimed = self.now;
-        let claimed = record.claimed(self.nonce, attempt);
+        let claimed = record.claimed(nonce, attempt);
         self.swap(Writing::Claim, claimed)
     }
 
@@ -89,6 +90,9 @@ impl Refresh {
         self.stale_claims += 1;
         let Some(seen) = self.stored.clone() else { return self.load(Reading::Begin) };
         let unclaimed = seen.record.unclaimed(seen.record.not_before);
+        // This write may land after its answer was given up. Whoever finds the claim until then must not send on it:
+        // the record would become free meanwhile. It is claimed anew, which makes this write a conflict.
+        self.terms.idle_claim = self.nonce.take();
         self.swap(Writing::GiveUp, unclaimed)
     }
 
@@ -160,7 +164,9 @@ impl Refresh {
     pub(super) fn outcome_unknown(&mut self, fault: &TokenFault) -> Action {
         let attempt =
             self.stored.as_ref().and_then(|seen| seen.record.claim).map_or(0, |claim| claim.attempt);
-        self.terms.watch = Some(Watch { nonce: self.nonce, since: self.claimed.monotonic, abandoned: true });
+        if let Some(nonce) = self.nonce {
+            self.terms.watch = Some(Watch { nonce, since: self.claimed.monotonic, abandoned: true });
+        }
         let message = format!(
             "{}; the next request is safe in {} s",
             fault.story,
@@ -175,7 +181,7 @@ impl Refresh {
         let Some(record) = stored.or_else(|| self.presented.clone()) else { return self.survey_nothing() };
         match record.standing_claim() {
             // F055: the lineage moved, or another flight is at it: what it finds decides.
-            Some(claim) if claim.nonce != self.nonce => self.survey(),
+            Some(claim) if Some(claim.nonce) != self.nonce => self.survey(),
             _ if self.presented.as_ref().map(|record| record.lineage) != Some(record.lineage) => {
                 self.survey()
             }

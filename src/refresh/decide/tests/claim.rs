@@ -14,12 +14,37 @@ fn a_refresh_claims_then_sends_then_commits() {
 }
 
 #[test]
+fn f021_the_same_refresh_token_again_still_moves_the_lineage() {
+    let same = || Answer::Granted { tokens: tokens("a2"), refresh_token: Some(Secret::new("r1")) };
+    let mut world = World::new(Some(alive())).answering([same(), granted(3)]);
+    let finish = world.fly(refused(&alive()));
+    let record = world.record().clone();
+    assert_eq!((served(&finish), record.lineage), ("a2", alive().lineage.child()));
+    // It is good for the next refresh, which may rotate it.
+    assert_eq!(served(&world.fly(refused(&record))), "a3");
+    assert_eq!(world.presented, ["r1", "r1"]);
+}
+
+#[test]
 fn f043_a_claim_that_took_too_long_is_given_up_and_made_again() {
     let mut world =
         World::new(Some(alive())).with_store([Store::Fine, Store::Slow(2_500)]).answering([granted(2)]);
     assert_eq!(served(&world.fly(refused(&alive()))), "a2");
     assert_eq!(world.log, ["load", "swap", "swap", "load", "swap", "exchange", "hold", "swap"]);
     assert_eq!(world.swaps[1].claim, None);
+}
+
+#[test]
+fn f043_a_claim_whose_giving_up_is_not_confirmed_is_not_sent_on() {
+    // The write that gives the claim up may still land, and let somebody else claim: it is claimed anew before that.
+    let mut world = World::new(Some(alive()))
+        .with_store([Store::Fine, Store::Slow(2_500), Store::Down])
+        .answering([granted(2)]);
+    assert_eq!(served(&world.fly(refused(&alive()))), "a2");
+    assert_eq!(world.log, ["load", "swap", "swap", "load", "swap", "exchange", "hold", "swap"]);
+    let claims: Vec<_> = world.swaps.iter().map(|record| record.claim.map(|claim| claim.nonce)).collect();
+    assert_eq!((claims[1], claims[3]), (None, None));
+    assert_ne!(claims[0], claims[2]);
 }
 
 #[test]
