@@ -71,6 +71,25 @@ impl Pace {
     }
 }
 
+/// A timer that is so late has waited for the process and not for the time.
+const OVERDUE: Duration = Duration::from_millis(50);
+/// Enough to read what has arrived already.
+const CATCH_UP: Duration = Duration::from_secs(1);
+
+/// What `work` comes to within `limit`, or nothing.
+///
+/// A process that was stopped or suspended wakes with its limits over, before it has read what came meanwhile. Then it
+/// gets a moment more: what came may be the only living refresh token (F044, F088).
+pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    let due = now() + limit;
+    match tokio::time::timeout_at(due, work.as_mut()).await {
+        Ok(done) => Some(done),
+        Err(_) if now().saturating_duration_since(due) < OVERDUE => None,
+        Err(_) => tokio::time::timeout(CATCH_UP, work).await.ok(),
+    }
+}
+
 /// A pause for a future that any executor may poll. Where tokio's own panics, it is over.
 pub(crate) struct Timer(Pin<Box<Sleep>>);
 

@@ -82,8 +82,8 @@ async fn work(job: &Value) -> Result<(), BoxError> {
 
 enum Sent {
     Ok,
-    /// Answered, but not as it should be, or not sent for now.
-    Refused,
+    /// Answered, but not as it should be, or not sent for now; why.
+    Refused(String),
     /// A person is asked to connect again.
     ReauthorisationRequired,
     Failed(String),
@@ -98,17 +98,17 @@ where
         Err(error) => return Sent::Failed(error.to_string()),
     };
     let result = client.oneshot(request).await;
-    let kind = match &result {
-        Ok(response) if response.status().is_success() => return Sent::Ok,
-        Ok(response) => Diagnosis::of(response).and_then(Diagnosis::error).map(AuthError::kind),
-        Err(error) => match AuthError::find(&**error) {
-            Some(error) => Some(error.kind()),
-            None => return Sent::Failed(error.to_string()),
-        },
+    if result.as_ref().is_ok_and(|response| response.status().is_success()) {
+        return Sent::Ok;
+    }
+    let Some(diagnosis) = Diagnosis::of_result(&result) else {
+        return Sent::Failed(
+            result.map_or_else(|error| error.to_string(), |_| "an answer without a diagnosis".into()),
+        );
     };
-    match kind {
+    match diagnosis.error().map(AuthError::kind) {
         Some(AuthErrorKind::ReauthorisationRequired) => Sent::ReauthorisationRequired,
-        _ => Sent::Refused,
+        _ => Sent::Refused(diagnosis.to_string()),
     }
 }
 
@@ -125,7 +125,10 @@ impl Tally {
     fn with(mut self, sent: Sent) -> Self {
         match sent {
             Sent::Ok => self.ok += 1,
-            Sent::Refused => self.refused += 1,
+            Sent::Refused(why) => {
+                self.refused += 1;
+                self.why = Some(why);
+            }
             Sent::ReauthorisationRequired => self.reauthorise += 1,
             Sent::Failed(why) => {
                 self.failed += 1;

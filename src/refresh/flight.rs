@@ -156,7 +156,7 @@ impl Crew {
     ) -> Answer {
         let exchange = self.grant.exchange(&self.endpoint, refresh_token.as_ref());
         let limit = self.pace.real(EXCHANGE_LIMIT);
-        let answer = tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
+        let answer = clock::within(limit, exchange).await.unwrap_or_else(|| {
             let error = TokenError::new(TokenErrorKind::OutcomeUnknown);
             Err(error.with_answer(None, Some(&format!("no answer within {} s", limit.as_secs_f32()))))
         });

@@ -11,7 +11,7 @@ use super::{
     error::{TokenError, TokenErrorKind},
     transport::{Transport, is_unsent},
 };
-use crate::BoxError;
+use crate::{BoxError, clock};
 
 /// What a request may take.
 #[derive(Clone, Copy)]
@@ -47,10 +47,10 @@ pub(super) async fn send(
     let mut body = Zeroizing::new(Vec::new());
     // The future is boxed: it holds the transport's own, and sits in every refresh.
     let transfer = Box::pin(transfer(transport, request, bounds.bytes, &mut progress, &mut body));
-    let cut = match tokio::time::timeout(bounds.time, transfer).await {
-        Ok(Ok(())) => None,
-        Ok(Err(cut)) => Some(cut),
-        Err(_elapsed) => Some(Cut::TimedOut),
+    let cut = match clock::within(bounds.time, transfer).await {
+        Some(Ok(())) => None,
+        Some(Err(cut)) => Some(cut),
+        None => Some(Cut::TimedOut),
     };
     let seconds = bounds.time.as_secs();
     match (progress, cut) {
