@@ -71,7 +71,8 @@ fn explained(answer: &DbError) -> String {
     let meaning = if *code == SqlState::UNDEFINED_TABLE || *code == SqlState::INVALID_SCHEMA_NAME {
         "the table is not there: `PostgresStore::create_schema` makes it"
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
-        "the user lacks a permission: it needs SELECT, INSERT and UPDATE on the table, and USAGE on its schema"
+        "the user lacks a permission: it needs SELECT, INSERT and UPDATE on the table, and USAGE on its schema (CREATE to \
+         make it)"
     } else if *code == SqlState::UNDEFINED_COLUMN || *code == SqlState::DATATYPE_MISMATCH {
         "the table has other columns than this store needs"
     } else if *code == SqlState::READ_ONLY_SQL_TRANSACTION {

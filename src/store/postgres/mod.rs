@@ -7,7 +7,10 @@ mod statements;
 
 use std::{fmt, sync::Arc};
 
-use tokio_postgres::{Client, types::Type};
+use tokio_postgres::{
+    Client,
+    types::{ToSql, Type},
+};
 
 pub use self::config::PostgresConfig;
 use self::{server::Server, statements::Statements};
@@ -94,19 +97,15 @@ impl PostgresStore {
         Ok(store)
     }
 
-    /// Creates the table unless it is there. Any number of processes may do so at once.
+    /// Creates the table unless it is there. Any number of processes may do so at once, and a user who may not create
+    /// tables may do so where there is nothing to create.
     ///
     /// # Errors
     ///
-    /// If the server cannot be reached, or the user may not create tables in the schema.
+    /// If the server cannot be reached, or the user may not create the table in its schema.
     pub async fn create_schema(&self) -> Result<(), StoreError> {
-        let statement = self.link.dial().config.statements.create_table.as_str();
-        self.link
-            .write(async |client: Arc<Client>| match client.batch_execute(statement).await {
-                Err(error) if !fault::exists_already(&error) => Err(fault::of_write(&error)),
-                _ => Ok(()),
-            })
-            .await
+        let statements = &self.link.dial().config.statements;
+        self.link.write(|client| create_table(client, statements)).await
     }
 }
 
@@ -152,6 +151,17 @@ impl TokenStore for PostgresStore {
 // The `…_typed` requests take one round trip and leave no prepared statement behind, which a pooler might hand to
 // somebody else; and with them the driver logs no parameters.
 
+async fn create_table(client: Arc<Client>, statements: &Statements) -> Result<(), Failed> {
+    let found = client.query_typed_one(&statements.find_table, &[]).await;
+    if found.and_then(|row| row.try_get(0)).map_err(|error| fault::of_read(&error))? {
+        return Ok(());
+    }
+    match client.batch_execute(&statements.create_table).await {
+        Err(error) if !fault::exists_already(&error) => Err(fault::of_write(&error)),
+        _ => Ok(()),
+    }
+}
+
 async fn load(
     client: Arc<Client>,
     statements: &Statements,
@@ -181,13 +191,13 @@ async fn swap(
     let (text, revision) = (key.as_str(), next.get().cast_signed());
     let written = match expected {
         None => {
-            let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+            let parameters: [(&(dyn ToSql + Sync), Type); 3] =
                 [(&text, Type::TEXT), (&revision, Type::INT8), (&record, Type::BYTEA)];
             client.query_typed(&statements.create, &parameters).await
         }
         Some(expected) => {
             let expected = expected.get().cast_signed();
-            let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] = [
+            let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
                 (&text, Type::TEXT),
                 (&revision, Type::INT8),
                 (&record, Type::BYTEA),

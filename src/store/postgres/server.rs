@@ -48,7 +48,7 @@ impl Dial for Server {
         });
         // Without hints there is polling.
         let _ = client.batch_execute(LISTEN).await;
-        Ok(Connection { client: Arc::new(client), driver: driver.abort_handle() })
+        Ok(Connection::new(Arc::new(client), driver.abort_handle()))
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) struct Statements {
     pub(super) create: String,
     /// Key, revision, record and the expected revision.
     pub(super) replace: String,
+    /// Whether the table is there.
+    pub(super) find_table: String,
     pub(super) create_table: String,
 }
 
@@ -46,6 +48,7 @@ impl Statements {
             replace: format!(
                 "UPDATE {quoted} SET revision = $2, record = $3 WHERE key = $1 AND revision = $4 {AND_TELL}"
             ),
+            find_table: format!("SELECT to_regclass('{quoted}') IS NOT NULL"),
             create_table: format!(
                 "CREATE TABLE IF NOT EXISTS {quoted} (key text PRIMARY KEY, revision bigint NOT NULL, record bytea NOT NULL)"
             ),

@@ -8,7 +8,8 @@ use ::redis::{Cmd, Value};
 use crate::store::{Revision, StoreError, StoreKey, Stored, Swap};
 
 /// `PERSIST` takes away what would let the record expire. It counts as a write: a replica, whose data may be old,
-/// refuses it, and so reads fail there as writes do (F069).
+/// refuses it, and so reads fail there as writes do (F069). And a script that has begun to write may go on when memory is
+/// full, so that a spent refresh token is followed by its successor all the same.
 macro_rules! find {
     () => {
         "redis.call('PERSIST', KEYS[1])
@@ -23,7 +24,7 @@ const LOAD: &str = concat!(find!(), "return found");
 /// errors are ignored.
 const SWAP: &str = concat!(
     find!(),
-    "if (found and (found[1] or '?') or '') ~= ARGV[1] then return found end
+    "if ARGV[1] == '' and found or ARGV[1] ~= '' and (not found or found[1] ~= ARGV[1]) then return found end
 redis.call('HSET', KEYS[1], 'revision', ARGV[2], 'record', ARGV[3])
 redis.pcall('PUBLISH', ARGV[4], ARGV[5])
 return 1"

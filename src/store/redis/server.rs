@@ -132,6 +132,6 @@ impl Dial for Server {
         self.inspect(&mut client).await?;
         // Without hints there is polling.
         let _ = client.subscribe(self.names.channel()).await;
-        Ok(Connection { client, driver })
+        Ok(Connection::new(client, driver))
     }
 }

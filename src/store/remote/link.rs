@@ -1,6 +1,13 @@
 //! One connection: made when it is first needed, and made anew when it is broken.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     runtime::Handle,
@@ -39,9 +46,26 @@ pub(in crate::store) trait Dial: Send + Sync + 'static {
 /// A connection that was made.
 #[derive(Clone)]
 pub(in crate::store) struct Connection<C> {
-    pub(in crate::store) client: C,
+    client: C,
     /// The task that drives it. When it ends, the connection is gone.
-    pub(in crate::store) driver: AbortHandle,
+    driver: AbortHandle,
+    /// Told at once, while an aborted task ends when its turn comes.
+    given_up: Arc<AtomicBool>,
+}
+
+impl<C> Connection<C> {
+    pub(in crate::store) fn new(client: C, driver: AbortHandle) -> Self {
+        Self { client, driver, given_up: Arc::default() }
+    }
+
+    fn is_open(&self) -> bool {
+        !self.given_up.load(Ordering::Acquire) && !self.driver.is_finished()
+    }
+
+    fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
+        self.driver.abort();
+    }
 }
 
 /// Why a request failed.
@@ -125,15 +149,15 @@ impl<D: Dial> Link<D> {
             Ok(connection) => connection?,
             Err(_) => return Err(StoreError::unavailable("no connection could be made in time").into()),
         };
-        match timeout_at(deadline, request(connection.client)).await {
+        match timeout_at(deadline, request(connection.client.clone())).await {
             Ok(Err(failed)) if failed.hang_up => {
-                connection.driver.abort();
+                connection.give_up();
                 Err(failed)
             }
             Ok(outcome) => outcome,
             Err(_) => {
                 // F068: whoever comes next should not wait for the same silence.
-                connection.driver.abort();
+                connection.give_up();
                 Err(late("the server did not answer in time".into()).into())
             }
         }
@@ -157,7 +181,7 @@ impl<D: Dial> Link<D> {
 
 impl<D: Dial> Slot<D> {
     fn is_fit(&self) -> bool {
-        !self.connection.driver.is_finished() && self.used.elapsed() < IDLE_LIMIT
+        self.connection.is_open() && self.used.elapsed() < IDLE_LIMIT
     }
 }
 
