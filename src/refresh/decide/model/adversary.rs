@@ -172,7 +172,7 @@ impl Universe {
                 next.left.faults -= 1;
                 next.late = self.sent(world.processes[n]);
                 next.processes[n] = self.fresh();
-                next.is_lossy |= !self.is_stored(&next);
+                next.is_lossy |= !self.is_held(&next);
             }
             Move::Arrive => violation = self.arrive(&mut next),
             Move::Expire => {

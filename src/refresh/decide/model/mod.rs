@@ -41,6 +41,9 @@ const COARSE: Bounds = Bounds {
     checks: Checks::All,
 };
 
+/// The same, on a clock of which four ticks are: two of them are the longest time from a claim to its last send.
+const MIDDLE: Bounds = Bounds { tick: Duration::from_secs(15), window: Some(3), ..COARSE };
+
 /// The same, on a clock of which six ticks are.
 const FINE: Bounds = Bounds { tick: Duration::from_secs(10), window: Some(5), ..COARSE };
 
@@ -72,7 +75,7 @@ fn is_caught(design: Design, bounds: Bounds, violation: Violation) {
 
 #[test]
 fn the_window_is_just_below_the_wait_out() {
-    for bounds in [COARSE, FINE] {
+    for bounds in [COARSE, MIDDLE, FINE] {
         let window = bounds.window.unwrap();
         assert!(bounds.tick * window.into() < WAIT_OUT_ROTATING);
         assert_eq!(bounds.tick * (window + 1).into(), WAIT_OUT_ROTATING);
@@ -95,7 +98,7 @@ fn f026_f027_f046_f049_any_fault_in_one_of_two_processes_loses_nothing_that_can_
 
 #[test]
 fn f023_f026_f043_a_fault_and_a_process_that_stands_still_come_together() {
-    holds(Bounds { left: left(1, 1, 1), ..COARSE }, 500_000);
+    holds(Bounds { left: left(1, 1, 1), ..MIDDLE }, 500_000);
 }
 
 #[test]
@@ -110,9 +113,9 @@ fn f041_processes_that_start_on_an_empty_store_share_one_seed() {
     holds(Bounds { start: Start::Cold, left: left(1, 0, 0), ..COARSE }, 10_000);
 }
 
-/// Minutes, and gigabytes: `cargo test --release --lib deep -- --ignored --nocapture`.
+/// Two minutes and 1.6 GB when optimised: `cargo test --release --lib deep -- --ignored --nocapture`.
 #[test]
-#[ignore = "takes minutes even when optimised"]
+#[ignore = "takes minutes even when it is optimised"]
 fn deep_bounds_hold_too() {
     holds(Bounds { left: left(1, 1, 1), ..FINE }, 1_000_000);
     holds(Bounds { left: left(2, 0, 1), ..COARSE }, 1_000_000);

@@ -72,7 +72,7 @@ pub(super) enum Wrong {
 
 /// How often a flight pauses at most, and for how long, until whoever waits for it is answered: for a claim until its
 /// holder counts as gone, for three tries of the store, for four of the token endpoint. Many more would be a loop.
-const MOST_PAUSES: u8 = 16;
+const MOST_PAUSES: u8 = 8;
 /// The longest is the one between two tries to commit, give or take a quarter.
 const LONGEST_PAUSE: Duration = Duration::from_millis(6_250);
 

@@ -239,16 +239,10 @@ impl Universe {
         (refused, violation)
     }
 
-    /// Whether the newest refresh token is in anybody's hands, or under way to them.
+    /// Whether the newest refresh token is stored, in anybody's hands, or under way to them.
     pub(super) fn is_held(&self, world: &World) -> bool {
         let newest = world.endpoint.newest;
-        let at = world.store.cell.map(|cell| cell.revision);
-        let is_to_be_stored = matches!(
-            world.late,
-            Some(Late::Write { expected, record }) if expected == at && self.is_newest(world, record)
-        );
-        is_to_be_stored
-            || self.is_stored(world)
+        self.is_stored(world)
             || world.processes.iter().any(|process| {
                 self.facts(*process).holds == Some(newest)
                     || matches!(
