@@ -45,6 +45,8 @@ const STALE_CLAIMS: u32 = 5;
 /// No answer puts the next request off for longer: the wait after too many logins is the longest that there is. A
 /// `not_before` that lies further ahead was written by a clock that is wrong.
 const PAUSE_LONGEST: Duration = Duration::from_secs(5 * 60);
+/// Salesforce's default session time-out (Salesforce Help, session settings).
+const USUAL_LIFETIME: Duration = Duration::from_secs(2 * 60 * 60);
 /// A refusal that only a person can change is not asked again sooner.
 const OPERATOR_PAUSE: Duration = Duration::from_secs(60);
 /// A connection that needs a person re-reads the store at most this often, to see a repair by another process.
@@ -224,6 +226,10 @@ impl Refresh {
     /// A rotating grant stops when the store does; one that mints goes on without.
     fn store_down(&mut self, fault: StoreFault) -> Action {
         match fault.kind {
+            // F038: what was revoked here stays so, whether the store can be asked or not.
+            _ if self.terms.known.as_ref().is_some_and(|known| known.health == Health::Revoked) => {
+                self.revoked()
+            }
             StoreErrorKind::Unavailable if !self.terms.rotating => {
                 self.storeless = true;
                 self.exchange()
@@ -280,7 +286,10 @@ impl Refresh {
             (Health::Revoked, None) => return self.revoked(),
         }
         if record.tokens.is_some() && self.terms.rejected != Some(record.lineage) {
-            return self.finish(Ok(Fresh { record, own: false }));
+            if !self.has_outlived(&record) {
+                return self.finish(Ok(Fresh { record, own: false }));
+            }
+            self.terms.rejected = Some(record.lineage);
         }
         if let Some(Health::Reauthorise(reason)) = self.terms.known.as_ref().map(|known| &known.health)
             && self.terms.known.as_ref().map(|known| known.lineage) == Some(record.lineage)
@@ -309,6 +318,16 @@ impl Refresh {
             Some(claim) => self.wait_out(&record, claim),
             None => self.claim(record, 0),
         }
+    }
+
+    /// Whether `record`'s session is likely to be over as well: another process's, in a fleet that has been idle. No clock
+    /// is shared: its age is what this process has served the refused one for, less what Salesforce says that lies between
+    /// the two. A guess, and good for that: a session that lived longer is replaced too early once.
+    fn has_outlived(&self, record: &Record) -> bool {
+        let rejected = self.terms.known.as_ref().filter(|known| Some(known.lineage) == self.terms.rejected);
+        let issued = |record: &Record| record.tokens.as_ref()?.issued_at.map(Duration::from_millis);
+        let (Some(before), Some(after)) = (rejected.and_then(issued), issued(record)) else { return false };
+        self.terms.served_for.saturating_sub(after.saturating_sub(before)) >= USUAL_LIFETIME
     }
 
     fn survey_nothing(&mut self) -> Action {

@@ -185,6 +185,10 @@ impl Shared {
             rotating: self.rotating,
             known: state.known.clone(),
             dirty: state.dirty,
+            served_for: state
+                .live
+                .as_ref()
+                .map_or(Duration::ZERO, |live| self.crew.pace.told(live.since.elapsed())),
             rejected,
             watch: state.watch,
             own_not_before: state.own_not_before,

@@ -52,6 +52,8 @@ pub(crate) struct Terms {
     pub(crate) dirty: bool,
     /// The lineage whose token was refused; `None` when there was no token.
     pub(crate) rejected: Option<Lineage>,
+    /// How long this process has served the refused token.
+    pub(crate) served_for: Duration,
     /// A foreign or abandoned claim that this process watches, and since when (monotonic).
     pub(crate) watch: Option<Watch>,
     /// The `not_before` that this process wrote itself and waits for by its own clock.

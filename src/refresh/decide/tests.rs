@@ -241,6 +241,7 @@ fn cold() -> Terms {
         known: None,
         dirty: false,
         rejected: None,
+        served_for: Duration::ZERO,
         watch: None,
         own_not_before: None,
         idle_claim: None,

@@ -89,6 +89,7 @@ impl Memory {
             rotating: true,
             known: self.known.clone(),
             dirty: self.dirty,
+            served_for: Duration::ZERO,
             rejected: self.served,
             watch: self.watch,
             own_not_before: self.own_not_before,

@@ -127,3 +127,30 @@ fn f038_a_revoked_record_is_not_taken_for_a_rollback() {
         assert_eq!(*world.record(), revoked);
     }
 }
+
+#[test]
+fn f065_a_session_that_has_outlived_the_usual_time_out_is_refreshed_and_not_adopted() {
+    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+    let issued = |record: Record, at: Duration| {
+        let tokens =
+            record.tokens.map(|tokens| TokenSet { issued_at: Some(at.as_millis() as u64), ..tokens });
+        Record { tokens, ..record }
+    };
+    let before = issued(alive(), hours(100));
+    // Another process refreshed, and then nobody asked for anything over night.
+    for (at, presented) in [(hours(101), &["r2"][..]), (hours(109), &[])] {
+        let mut world = World::new(Some(issued(next(&before, 2), at))).answering([granted(3)]);
+        let finish = world.fly(Terms { served_for: hours(10), ..refused(&before) });
+        assert_eq!(world.presented, presented);
+        assert_eq!(served(&finish), if presented.is_empty() { "a2" } else { "a3" });
+    }
+}
+
+#[test]
+fn f038_what_was_revoked_here_is_not_minted_anew_while_the_store_is_down() {
+    let tombstone = Record { tokens: None, refresh_token: None, health: Health::Revoked, ..alive() };
+    let mut world = World::new(None).with_store([Store::Down; 40]).answering([granted(2)]);
+    let finish = world.fly(Terms { known: Some(tombstone), ..minting() });
+    assert_eq!(failure(&finish).kind, AuthErrorKind::Revoked);
+    assert!(world.presented.is_empty() && !world.log.contains(&"exchange"));
+}
