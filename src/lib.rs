@@ -54,7 +54,7 @@
 //! |---|---|
 //! | [`Session`] | one connection to one org; shared by all layers, jobs and tasks that use it |
 //! | [`grant`] | how it gets tokens: refresh token, JWT bearer, client credentials, or a [`Grant`](grant::Grant) of yours |
-//! | [`store`] | where tokens live: memory, files, sealed or not, or a [`TokenStore`](store::TokenStore) of yours in two methods |
+//! | [`store`] | where tokens live: memory, files, Redis, Postgres, sealed or not, or a [`TokenStore`](store::TokenStore) of yours in two methods |
 //! | [`SalesforceAuthLayer`] | puts it into a stack; [`replay`] says how bodies are kept for the one resend |
 //! | [`Diagnosis`], [`AuthError`], [`Event`] | what went wrong, why, and who must act |
 //! | [`refusal`] | the classifier by itself |
@@ -75,7 +75,7 @@
 //!   with tower-http's and reqwest's default policies it does so on paths of Bulk API 1.0, whose `X-SFDC-Session` they do
 //!   not know. [`guide::stacks`] says how to keep them from it.
 //! - Making a session, a layer or a service does no I/O and spawns nothing (a store may: `FileStore::open` opens its
-//!   directory). There is no permanent background work.
+//!   directory, `RedisStore::connect` connects). There is no permanent background work.
 //!
 //! # Features
 //!
@@ -86,6 +86,8 @@
 //! | `tracing` | yes | events through `tracing` |
 //! | `json` | | `Diagnosis::to_json` |
 //! | `jwt` | | `grant::JwtBearer` |
+//! | `redis` | | `store::RedisStore` |
+//! | `postgres` | | `store::PostgresStore` |
 //! | `reqwest` | | `reqwest::ReqwestService`: a reqwest client below the layer |
 //! | `sealed` | | `store::Sealed`: records encrypted before they reach a store |
 //! | `testing` | | `testing::FakeOrg`, `testing::store_conformance` |

@@ -6,6 +6,7 @@
 //! | [`refusals`] | why a request was refused: how causes are told apart, and what a person must do |
 //! | [`stacks`] | how it goes together with tower's, tower-http's and other clients' parts |
 //! | [`errors`] | what to do about each error and each diagnosis, and about errors of the compiler |
+//! | [`sharing`] | how processes share one session, what survives what, which store to choose |
 //! | [`writing_a_store`] | how to write a token store: two methods, one contract, and a kit that checks it |
 //! | [`Grant`](crate::grant::Grant) | how to write a grant of your own |
 //! | `testing::fake_org` (feature `testing`) | how to test against Salesforce without Salesforce |
@@ -13,5 +14,6 @@
 pub mod errors;
 pub mod readme;
 pub mod refusals;
+pub mod sharing;
 pub mod stacks;
 pub mod writing_a_store;

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    process::Stdio,
+    process::{Child, ChildStdin, Stdio},
 };
 
 use tokio::task::JoinSet;
@@ -83,24 +83,64 @@ async fn f076_a_lock_that_somebody_else_holds_is_waited_for_no_longer_than_the_l
     create_table(&server);
     let (store, key) = (store(&server), key("locked"));
     let first = create(&store, &key, b"one").await;
-    let mut holder = server.psql().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut orders = holder.stdin.take().unwrap();
-    orders.write_all(b"BEGIN; SELECT revision FROM tower_salesforce_auth FOR UPDATE;\n").unwrap();
-    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+    let holder = Holder::start(&server);
 
     tokio::time::pause();
     let error = store.compare_and_swap(&key, Some(first), b"two").await.unwrap_err();
     tokio::time::resume();
     assert_eq!((error.kind(), error.may_have_applied()), (StoreErrorKind::Unavailable, true));
     assert_eq!(stored(&store, &key).await.revision, first, "reading needs no lock");
-    drop(orders); // rolls back
-    holder.wait().unwrap();
+    holder.roll_back();
     // The statement that waited may come first now.
     let found = stored(&store, &key).await;
     match store.compare_and_swap(&key, Some(found.revision), b"three").await.unwrap() {
         Swap::Applied(_) => {}
         Swap::Conflict(found) => assert_eq!(found.unwrap().bytes, b"two"),
     }
+}
+
+/// Somebody who holds locks on all rows.
+struct Holder {
+    psql: Child,
+    orders: ChildStdin,
+}
+
+impl Holder {
+    fn start(server: &Postgres) -> Self {
+        let mut psql = server.psql().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut orders = psql.stdin.take().unwrap();
+        orders.write_all(b"BEGIN; SELECT revision FROM tower_salesforce_auth FOR UPDATE;\n").unwrap();
+        BufReader::new(psql.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+        Self { psql, orders }
+    }
+
+    fn roll_back(mut self) {
+        drop(self.orders);
+        self.psql.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_the_server_ends_during_a_swap_leaves_its_outcome_unknown() {
+    let Some(server) = Postgres::start() else { return };
+    create_table(&server);
+    let (store, key) = (store(&server), key("ended"));
+    let first = create(&store, &key, b"one").await;
+    let holder = Holder::start(&server);
+    let swap = tokio::spawn({
+        let (store, key) = (store.clone(), key.clone());
+        async move { store.compare_and_swap(&key, Some(first), b"two").await }
+    });
+    let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                 WHERE application_name = 'tower-salesforce-auth' AND wait_event_type = 'Lock'";
+    while server.sql(ended) == "0" && !swap.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    let error = swap.await.unwrap().unwrap_err();
+    // It might have waited for a standby, with the commit done.
+    assert!(error.may_have_applied() && told(&error).contains("57P01"), "{}", told(&error));
+    holder.roll_back();
+    assert_eq!(stored(&store, &key).await.revision, first);
 }
 
 #[tokio::test]
