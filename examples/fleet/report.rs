@@ -9,7 +9,7 @@ pub(crate) struct Report {
     pub(crate) requests: u64,
     pub(crate) generations: u64,
     pub(crate) token_requests: u64,
-    /// Refresh tokens that were shown a second time, other than those of lost grants.
+    /// Spent refresh tokens that were shown while their child lived, each of which ended a grant.
     pub(crate) tokens_reused: u64,
     /// How often a person was asked to connect again.
     pub(crate) reauthorisations: u64,

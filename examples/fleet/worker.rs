@@ -69,7 +69,7 @@ async fn work(job: &Value) -> Result<(), BoxError> {
             }
             (None, Some(consent)) => {
                 let done = session.reconnect(TokenResponse::from_json(consent.as_bytes())?).await;
-                json!({ "reconnected": done.is_ok() })
+                json!({ "reconnected": done.is_ok(), "why": done.err().map(|error| error.to_string()) })
             }
             (None, None) => json!({}),
         };

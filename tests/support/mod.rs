@@ -268,7 +268,7 @@ pub fn grant() -> RefreshToken {
 
 /// A session of the org's on `store`.
 pub fn on(org: &Org, store: &Probe) -> Session {
-    org.builder().store(store.clone()).build().unwrap()
+    org.builder().store(store.clone()).allow_plaintext_store().build().unwrap()
 }
 
 /// What a person's consent in the org with this id brings.
