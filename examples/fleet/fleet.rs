@@ -23,7 +23,7 @@ use super::{
 const LONGEST: Duration = Duration::from_secs(240);
 
 /// How often a consent is tried to be installed.
-const CONSENT_TRIES: u32 = 5;
+const CONSENT_TRIES: u32 = 50;
 
 pub(crate) async fn run(options: &Options) -> Result<Report, BoxError> {
     let org = FakeOrg::start().await?;
@@ -150,6 +150,7 @@ impl Fleet<'_> {
             if answer.as_ref().is_some_and(|answer| answer["reconnected"] == true) {
                 return Ok(());
             }
+            sleep(self.options.wait_out() / 20).await;
         }
         Err(format!("the consent was not installed: {answer:?}").into())
     }
