@@ -84,6 +84,19 @@ async fn revoking_takes_the_token_that_is_not_stored_yet() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn f037_revoking_takes_the_consent_that_came_instead_of_what_is_not_stored_yet() {
+    let (org, store) = (Org::new(), Probe::default());
+    let (mine, theirs) = (on(&org, &store), on(&org, &store));
+    mine.access_token().await.unwrap();
+    theirs.access_token().await.unwrap();
+    leave_unstored(&org, &store, &mine).await;
+    theirs.reconnect(consent(ORG)).await.unwrap();
+    org.script([Token::Answer(200, "")]);
+    mine.revoke().await.unwrap();
+    assert!(org.forms().last().unwrap().ends_with("token=consented-refresh"), "{:?}", org.forms().last());
+}
+
+#[tokio::test(start_paused = true)]
 async fn revoking_works_on_what_is_in_memory_when_the_record_has_vanished() {
     let (org, store) = (Org::new(), Probe::default());
     let session = on(&org, &store);

@@ -9,7 +9,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, Write},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -18,12 +18,20 @@ use tower_salesforce_auth::store::{
 };
 
 #[derive(Clone)]
-pub(crate) struct Journal(Arc<Mutex<Inner>>);
+pub(crate) struct Journal(Arc<Inner>);
 
 struct Inner {
+    /// Held while the disk is waited for.
+    end: Mutex<End>,
+    /// What the journal says; held for a moment only, because loads run on the executor.
+    records: Mutex<HashMap<String, Stored>>,
+}
+
+struct End {
     file: File,
-    records: HashMap<String, Stored>,
     last_revision: u64,
+    /// Whether a line was not written whole, or not for sure. The next one would be added to what is there of it.
+    is_torn: bool,
 }
 
 impl Journal {
@@ -43,7 +51,33 @@ impl Journal {
             last_revision = revision;
             records.insert(key, Stored { revision: Revision::new(revision), bytes });
         }
-        Ok(Self(Arc::new(Mutex::new(Inner { file, records, last_revision }))))
+        let end = End { file, last_revision, is_torn: false };
+        Ok(Self(Arc::new(Inner { end: Mutex::new(end), records: Mutex::new(records) })))
+    }
+
+    fn records(&self) -> MutexGuard<'_, HashMap<String, Stored>> {
+        self.0.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, key: &StoreKey, expected: Option<Revision>, bytes: Vec<u8>) -> Result<Swap, StoreError> {
+        let mut end = self.0.end.lock().unwrap_or_else(PoisonError::into_inner);
+        if end.is_torn {
+            return Err(StoreError::unavailable("the journal's last line may be torn; open it again"));
+        }
+        let current = self.records().get(key.as_str()).cloned();
+        if current.as_ref().map(|stored| stored.revision) != expected {
+            return Ok(Swap::Conflict(current));
+        }
+        let revision = end.last_revision + 1;
+        let line = format!("{key} {revision} {}\n", BASE64_STANDARD.encode(&bytes));
+        // From here on the write may have been applied, whatever is reported.
+        end.is_torn = true;
+        end.file.write_all(line.as_bytes()).map_err(StoreError::ambiguous)?;
+        end.file.sync_data().map_err(StoreError::ambiguous)?;
+        (end.is_torn, end.last_revision) = (false, revision);
+        let revision = Revision::new(revision);
+        self.records().insert(key.as_str().to_owned(), Stored { revision, bytes });
+        Ok(Swap::Applied(revision))
     }
 }
 
@@ -55,8 +89,7 @@ fn parse(line: &str) -> Option<(String, u64, Vec<u8>)> {
 
 impl TokenStore for Journal {
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
-        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(inner.records.get(key.as_str()).cloned())
+        Ok(self.records().get(key.as_str()).cloned())
     }
 
     async fn compare_and_swap(
@@ -67,22 +100,7 @@ impl TokenStore for Journal {
     ) -> Result<Swap, StoreError> {
         let (journal, key, record) = (self.clone(), key.clone(), record.to_vec());
         // Waiting for a disk blocks, and a store is called on the executor.
-        let write = move || {
-            let mut inner = journal.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let current = inner.records.get(key.as_str()).cloned();
-            if current.as_ref().map(|stored| stored.revision) != expected {
-                return Ok(Swap::Conflict(current));
-            }
-            let revision = inner.last_revision + 1;
-            let line = format!("{key} {revision} {}\n", BASE64_STANDARD.encode(&record));
-            // From here on the write may have been applied, whatever is reported.
-            inner.file.write_all(line.as_bytes()).map_err(StoreError::ambiguous)?;
-            inner.file.sync_data().map_err(StoreError::ambiguous)?;
-            inner.last_revision = revision;
-            let revision = Revision::new(revision);
-            inner.records.insert(key.as_str().to_owned(), Stored { revision, bytes: record });
-            Ok(Swap::Applied(revision))
-        };
+        let write = move || journal.write(&key, expected, record);
         tokio::task::spawn_blocking(write).await.map_err(StoreError::ambiguous)?
     }
 

@@ -9,7 +9,7 @@ use crate::{
     refresh::{
         admit,
         backoff::Entropy,
-        decide::{Seen, SwapOutcome},
+        decide::{Seen, SwapOutcome, is_ahead},
         record::{Health, Record, Seeds},
     },
     store::StoreErrorKind,
@@ -197,10 +197,11 @@ impl Session {
 
     /// What is stored or, if that is older or nothing at all, what this process holds.
     fn newest(&self, seen: Option<&Seen>) -> Option<Record> {
-        let state = self.0.state();
-        match (seen, &state.known) {
-            (Some(seen), known) if !state.dirty || known.is_none() => Some(seen.record.clone()),
-            (_, known) => known.clone(),
+        let known = self.0.state().known.clone();
+        match (seen, known) {
+            (Some(seen), Some(known)) if is_ahead(&known, &seen.record) => Some(known),
+            (Some(seen), _) => Some(seen.record.clone()),
+            (None, known) => known,
         }
     }
 

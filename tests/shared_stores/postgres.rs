@@ -78,6 +78,23 @@ async fn f076_f077_f078_no_transaction_and_no_lock_is_left_behind() {
 }
 
 #[tokio::test]
+async fn an_error_that_does_not_know_what_became_of_a_write_is_ambiguous() {
+    let Some(server) = Postgres::start() else { return };
+    create_table(&server);
+    for (code, is_known) in [("40003", false), ("08006", false), ("23514", true)] {
+        server.sql(&format!(
+            "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql
+             AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$;
+             CREATE OR REPLACE TRIGGER fails BEFORE INSERT ON tower_salesforce_auth
+             FOR EACH ROW EXECUTE FUNCTION fail()"
+        ));
+        let error = store(&server).compare_and_swap(&key(code), None, b"one").await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        assert_eq!(error.may_have_applied(), !is_known, "{code}: {}", told(&error));
+    }
+}
+
+#[tokio::test]
 async fn f076_a_lock_that_somebody_else_holds_is_waited_for_no_longer_than_the_limit() {
     let Some(server) = Postgres::start() else { return };
     create_table(&server);

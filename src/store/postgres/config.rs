@@ -1,10 +1,10 @@
 //! Where the server is and which table is used.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use tokio_postgres::{
     Config,
-    config::{Host, SslMode, TargetSessionAttrs},
+    config::{Host, LoadBalanceHosts, SslMode, TargetSessionAttrs},
 };
 use zeroize::Zeroizing;
 
@@ -12,6 +12,10 @@ use super::statements::Statements;
 use crate::store::{StoreError, remote::Roots};
 
 const TABLE: &str = "tower_salesforce_auth";
+
+/// A host that is down may not even refuse, and the system would wait for it for minutes. Three of them leave time for a
+/// fourth within the 5 s that a connection may take.
+const CONNECT_LIMIT: Duration = Duration::from_millis(1500);
 
 /// How a [`PostgresStore`](super::PostgresStore) reaches its server. `Debug` shows neither user nor password.
 #[derive(Clone)]
@@ -29,6 +33,8 @@ impl PostgresConfig {
     /// not encrypt. With `prefer`, or none, Unix sockets and loopback are not encrypted and all else is as with
     /// `require`: a server that offers no TLS is refused. Files named in the URL (`sslrootcert`, `sslcert`, `passfile`)
     /// are not known: see [`root_certificates`](Self::root_certificates). Special characters are percent-encoded.
+    ///
+    /// Hosts are tried in random order, each address for `connect_timeout`, 1.5 s unless the URL says otherwise.
     ///
     /// # Errors
     ///
@@ -55,6 +61,11 @@ impl PostgresConfig {
         }
         // A standby may be behind, in reads too (F069); among several hosts the primary is sought.
         driver.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        if driver.get_connect_timeout().is_none() {
+            driver.connect_timeout(CONNECT_LIMIT);
+        }
+        // In another order each time, or one that takes connections and says nothing would hide those after it for ever.
+        driver.load_balance_hosts(LoadBalanceHosts::Random);
         Ok(Self { driver, roots: Roots::default(), statements: Statements::new(TABLE)? })
     }
 
@@ -131,6 +142,16 @@ mod tests {
             let config = PostgresConfig::from_url(url).unwrap();
             assert_eq!(config.driver.get_ssl_mode() == SslMode::Require, encrypted, "{url}");
         }
+    }
+
+    #[test]
+    fn f068_a_host_that_is_silent_hides_no_other() {
+        let driver = |url| PostgresConfig::from_url(url).unwrap().driver;
+        let config = driver("postgres://db1,db2,db3/x");
+        assert_eq!(config.get_load_balance_hosts(), LoadBalanceHosts::Random);
+        assert_eq!(config.get_connect_timeout(), Some(&CONNECT_LIMIT));
+        let own = driver("postgres://db/x?connect_timeout=3");
+        assert_eq!(own.get_connect_timeout(), Some(&Duration::from_secs(3)));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(super) fn of_read(error: &Error) -> Failed {
     of(error, StoreError::unavailable)
 }
 
-/// Of a write that failed. An `ERROR` undoes the statement. A session that ends with anything else may have ended after
+/// Of a write that failed. An `ERROR` undoes the statement, unless it says that it does not know. A session that ends with anything else may have ended after
 /// the commit: while it waited for a standby, say.
 pub(super) fn of_write(error: &Error) -> Failed {
     of(error, StoreError::ambiguous)
@@ -39,16 +39,24 @@ pub(super) fn exists_already(error: &Error) -> bool {
 
 fn of(error: &Error, unfinished: fn(BoxError) -> StoreError) -> Failed {
     match error.as_db_error() {
-        Some(answer) if answer.parsed_severity() == Some(Severity::Error) => Failed {
-            error: StoreError::unavailable(explained(answer)),
-            // The name may lead to another server by now.
-            hang_up: *answer.code() == SqlState::READ_ONLY_SQL_TRANSACTION,
-        },
+        Some(answer) if answer.parsed_severity() == Some(Severity::Error) && is_definite(answer.code()) => {
+            Failed {
+                error: StoreError::unavailable(explained(answer)),
+                // The name may lead to another server by now.
+                hang_up: *answer.code() == SqlState::READ_ONLY_SQL_TRANSACTION,
+            }
+        }
         Some(answer) => Failed { error: unfinished(explained(answer).into()), hang_up: true },
         None => {
             Failed { error: unfinished("the connection to the Postgres server broke".into()), hang_up: true }
         }
     }
+}
+
+/// Poolers, and databases that only speak as Postgres does, say `ERROR` too when they have lost the server that was to
+/// do it.
+fn is_definite(code: &SqlState) -> bool {
+    *code != SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN && !is_of(code, "08")
 }
 
 /// Of a connection that could not be made.

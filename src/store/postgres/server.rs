@@ -36,11 +36,12 @@ impl Dial for Server {
     type Client = Arc<Client>;
 
     async fn dial(&self) -> Result<Connection<Self::Client>, StoreError> {
-        let (client, mut connection) =
+        let (client, mut driver) =
             self.config.driver.connect(self.tls.clone()).await.map_err(|error| fault::of_greeting(&error))?;
         let hints = Arc::clone(&self.hints);
-        let driver = tokio::spawn(async move {
-            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+        let client = Arc::new(client);
+        let connection = Connection::new(Arc::clone(&client), async move {
+            while let Some(Ok(message)) = poll_fn(|cx| driver.poll_message(cx)).await {
                 if let AsyncMessage::Notification(changed) = message {
                     hints.wake(changed.payload());
                 }
@@ -48,7 +49,7 @@ impl Dial for Server {
         });
         // Without hints there is polling.
         let _ = client.batch_execute(LISTEN).await;
-        Ok(Connection::new(Arc::new(client), driver.abort_handle()))
+        Ok(connection)
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn of_swap(error: &RedisError) -> Failed {
 }
 
 fn of(error: &RedisError, unanswered: fn(crate::BoxError) -> StoreError) -> Failed {
-    let Some(code) = error.code() else {
+    let Some(code) = code_of(error) else {
         return Failed {
             error: unanswered("the connection to the Redis server broke".into()),
             hang_up: true,
@@ -30,6 +30,18 @@ fn of(error: &RedisError, unanswered: fn(crate::BoxError) -> StoreError) -> Fail
     };
     // The name may lead to another server by now.
     Failed { error, hang_up: matches!(code, "READONLY" | "MASTERDOWN") }
+}
+
+/// The code; of a script that ran into an error, that error's. Redis 6 wraps it up: `ERR Error running script (…):
+/// @user_script:1: @user_script: 1: -READONLY You can't write against a read only replica.`
+fn code_of(error: &RedisError) -> Option<&str> {
+    let code = error.code()?;
+    let within = error.detail().filter(|_| code == "ERR").and_then(|detail| {
+        let (_, places) = detail.split_once("@user_script")?;
+        let mut words = places.split(": ").filter_map(|part| part.trim_start_matches('-').split(' ').next());
+        words.find(|word| is_code(word))
+    });
+    Some(within.unwrap_or(code))
 }
 
 /// Of a connection that could not be made.
@@ -76,8 +88,11 @@ const PERMISSIONS: &str = "the user lacks a permission: it needs the commands EV
 
 /// The code, if it looks like one.
 fn shown(code: &str) -> &str {
-    let is_code = code.len() <= 20 && code.bytes().all(|byte| byte.is_ascii_uppercase());
-    if is_code { code } else { "an error" }
+    if is_code(code) { code } else { "an error" }
+}
+
+fn is_code(word: &str) -> bool {
+    (1..=20).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 #[cfg(test)]
@@ -112,6 +127,20 @@ mod tests {
             assert!(!failed.error.may_have_applied(), "{code}");
             assert!(format!("{:?}", failed.error).contains(code), "{code}");
             assert_eq!(failed.hang_up, matches!(code, "READONLY" | "MASTERDOWN"), "{code}");
+        }
+    }
+
+    #[test]
+    fn f079_what_a_script_ran_into_is_known_by_its_own_code() {
+        for (detail, kind, hang_up) in [
+            ("-READONLY You can't write against a read only replica.", StoreErrorKind::Unavailable, true),
+            ("WRONGTYPE Operation against a key holding another kind", StoreErrorKind::Corrupt, false),
+            ("-OOM command not allowed when used memory > 'maxmemory'.", StoreErrorKind::Unavailable, false),
+        ] {
+            let detail =
+                format!("Error running script (call to f_0a): @user_script:1: @user_script: 1: {detail}");
+            let failed = of_load(&make_extension_error("ERR".to_owned(), Some(detail)));
+            assert_eq!((failed.error.kind(), failed.hang_up), (kind, hang_up));
         }
     }
 

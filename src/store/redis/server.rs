@@ -128,10 +128,10 @@ impl Dial for Server {
             MultiplexedConnection::new_with_config(&self.config.greeting, stream, options)
                 .await
                 .map_err(|error| fault::of_greeting(&error))?;
-        let driver = tokio::spawn(driver).abort_handle();
+        let connection = Connection::new(client.clone(), driver);
         self.inspect(&mut client).await?;
         // Without hints there is polling.
         let _ = client.subscribe(self.names.channel()).await;
-        Ok(Connection::new(client, driver))
+        Ok(connection)
     }
 }

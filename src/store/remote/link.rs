@@ -1,19 +1,21 @@
 //! One connection: made when it is first needed, and made anew when it is broken.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
 use tokio::{
     runtime::Handle,
-    sync::{Mutex, OwnedMutexGuard},
+    sync::{Mutex, OwnedMutexGuard, oneshot},
     task::AbortHandle,
-    time::timeout_at,
+    time::{timeout, timeout_at},
 };
 
 use crate::{
@@ -34,12 +36,16 @@ const DIAL_PATIENCE: Duration = Duration::from_secs(5);
 /// Routers forget connections that are idle for some minutes and say nothing; refreshes are hours apart.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
+/// A driver that is asked to end waits for the answers that are out; a server that hangs never gives them.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// Makes connections.
 pub(in crate::store) trait Dial: Send + Sync + 'static {
     /// Sends requests over a connection.
     type Client: Clone + Send + Sync + 'static;
 
-    /// Connects, greets, and starts the task that drives the connection.
+    /// Connects and greets. Whatever it waits for after the first [`Connection::new`] may be dropped, and leaves nothing
+    /// behind.
     fn dial(&self) -> impl Future<Output = Result<Connection<Self::Client>, StoreError>> + Send;
 }
 
@@ -51,11 +57,16 @@ pub(in crate::store) struct Connection<C> {
     driver: AbortHandle,
     /// Told at once, while an aborted task ends when its turn comes.
     given_up: Arc<AtomicBool>,
+    /// The driver hears when the last of them is dropped.
+    _held: Arc<oneshot::Sender<()>>,
 }
 
 impl<C> Connection<C> {
-    pub(in crate::store) fn new(client: C, driver: AbortHandle) -> Self {
-        Self { client, driver, given_up: Arc::default() }
+    /// Starts the task that drives the connection. It ends with `driver`, and soon after the last clone of this is gone.
+    pub(in crate::store) fn new(client: C, driver: impl Future<Output = ()> + Send + 'static) -> Self {
+        let (held, let_go) = oneshot::channel();
+        let driver = tokio::spawn(drive(driver, let_go)).abort_handle();
+        Self { client, driver, given_up: Arc::default(), _held: Arc::new(held) }
     }
 
     fn is_open(&self) -> bool {
@@ -185,12 +196,23 @@ impl<D: Dial> Slot<D> {
     }
 }
 
+async fn drive(driver: impl Future<Output = ()>, mut let_go: oneshot::Receiver<()>) {
+    let mut driver = pin!(driver);
+    let has_ended = poll_fn(|cx| match driver.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(true),
+        Poll::Pending => Pin::new(&mut let_go).poll(cx).map(|_| false),
+    });
+    if !has_ended.await {
+        let _ = timeout(FAREWELL, driver).await;
+    }
+}
+
 /// Makes the connection of `slot`, which is locked meanwhile.
 async fn fill<D: Dial>(
     mut slot: OwnedMutexGuard<Option<Slot<D>>>,
     dial: Arc<D>,
 ) -> Result<Connection<D::Client>, StoreError> {
-    let connection = tokio::time::timeout(DIAL_PATIENCE, dial.dial())
+    let connection = timeout(DIAL_PATIENCE, dial.dial())
         .await
         .map_err(|_| StoreError::unavailable("the server did not greet in time"))??;
     *slot = Some(Slot { connection: connection.clone(), used: clock::now() });
@@ -199,4 +221,40 @@ async fn fill<D: Dial>(
 
 fn runtime() -> Result<Handle, StoreError> {
     Handle::try_current().map_err(|_| StoreError::unavailable("the store was used outside a Tokio runtime"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_to_a_server_that_hangs_ends_after_its_last_holder() {
+        let socket = Arc::new(());
+        let open = || Arc::strong_count(&socket) == 2;
+        let held = Arc::clone(&socket);
+        let connection = Connection::new((), async move {
+            let _held = held;
+            pending::<()>().await;
+        });
+        let request = connection.clone();
+        for (holder, stays_open) in [(connection, true), (request, false)] {
+            drop(holder);
+            tokio::time::sleep(FAREWELL * 2).await;
+            assert_eq!(open(), stays_open);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_driver_that_is_let_go_has_time_to_take_its_leave() {
+        let took_leave = Arc::new(AtomicBool::new(false));
+        let said = Arc::clone(&took_leave);
+        drop(Connection::new((), async move {
+            tokio::time::sleep(FAREWELL / 2).await;
+            said.store(true, Ordering::Relaxed);
+        }));
+        tokio::time::sleep(FAREWELL).await;
+        assert!(took_leave.load(Ordering::Relaxed));
+    }
 }
