@@ -34,7 +34,11 @@ pub(super) fn is_overtaken(error: &Error) -> bool {
 /// Whether a table is there that another process has created at the same time.
 pub(super) fn exists_already(error: &Error) -> bool {
     let code = error.code();
-    code == Some(&SqlState::UNIQUE_VIOLATION) || code == Some(&SqlState::DUPLICATE_TABLE)
+    // A table is a relation, a type and a row in each one's catalogue: which of them is in the way depends on how far the
+    // other process is.
+    [SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT, SqlState::UNIQUE_VIOLATION]
+        .iter()
+        .any(|known| code == Some(known))
 }
 
 fn of(error: &Error, unfinished: fn(BoxError) -> StoreError) -> Failed {
