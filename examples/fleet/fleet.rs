@@ -10,7 +10,10 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
     time::{Instant, sleep, timeout},
 };
-use tower_salesforce_auth::{BoxError, testing::FakeOrg};
+use tower_salesforce_auth::{
+    BoxError,
+    testing::{FakeOrg, Gate},
+};
 
 use super::{
     options::{Faults, Options},
@@ -58,7 +61,7 @@ struct Fleet<'a> {
     job: Value,
     workers: Vec<Worker>,
     report: Report,
-    /// Whether a process was killed while a token request was under way, and no generation has gone well since.
+    /// Whether a process was killed that had a token request under way, and no generation has gone well since.
     suspect: bool,
     dice: Dice,
 }
@@ -76,8 +79,9 @@ impl Fleet<'_> {
             worker.order(&json!({ "send": share })).await?;
         }
         if let Some(gate) = gate {
-            let held = timeout(self.options.wait_out(), gate.arrived(1)).await.is_ok();
-            self.befall(held, gate).await?;
+            // Bounded: the session may be refreshed without anybody waiting at the gate.
+            let _ = timeout(self.options.wait_out(), gate.arrived(1)).await;
+            self.befall(gate).await?;
         }
         let tally = self.collect().await?;
         self.report.refused += tally.refused;
@@ -86,11 +90,7 @@ impl Fleet<'_> {
     }
 
     /// What happens to one process while a refresh is under way.
-    async fn befall(
-        &mut self,
-        held: bool,
-        gate: tower_salesforce_auth::testing::Gate,
-    ) -> Result<(), BoxError> {
+    async fn befall(&mut self, gate: Gate) -> Result<(), BoxError> {
         let victim = self.dice.roll(self.workers.len());
         match self.options.faults {
             Faults::None => {}
@@ -104,13 +104,14 @@ impl Fleet<'_> {
                 self.report.paused += 1;
             }
             Faults::Kill => {
+                let holds = gate.user_agents().contains(&self.workers[victim].name());
                 // Replaced before it is killed, so that what it was told to send is known to be gone.
                 let fresh = Worker::spawn(&self.job)?;
                 let mut gone = std::mem::replace(&mut self.workers[victim], fresh);
                 gone.child.kill().await?;
                 drop(gate);
                 self.report.killed += 1;
-                self.suspect |= held;
+                self.suspect |= holds;
             }
         }
         Ok(())
@@ -207,6 +208,11 @@ impl Worker {
         let orders = child.stdin.take().ok_or("no pipe to a process")?;
         let answers = BufReader::new(child.stdout.take().ok_or("no pipe from a process")?).lines();
         Ok(Self { child, orders, answers, outstanding: 0 })
+    }
+
+    /// What its token requests say that they are of.
+    fn name(&self) -> String {
+        self.child.id().map(|id| id.to_string()).unwrap_or_default()
     }
 
     fn pid(&self) -> Result<Pid, BoxError> {

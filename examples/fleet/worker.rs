@@ -4,7 +4,7 @@ use std::{env, process::ExitCode, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::Request;
+use http::{HeaderValue, Request, header::USER_AGENT};
 use http_body_util::Full;
 use hyper_util::{client::legacy::Client as HyperClient, rt::TokioExecutor};
 use serde_json::{Value, json};
@@ -48,6 +48,7 @@ async fn work(job: &Value) -> Result<(), BoxError> {
     );
     let session = Session::builder("fleet", grant)
         .store(stores::open(text("store"), text("place")).await?)
+        .transport(transport())
         .time_scale(job["time_scale"].as_f64().unwrap_or(1.0))
         .allow_loopback()
         .build()?;
@@ -78,6 +79,26 @@ async fn work(job: &Value) -> Result<(), BoxError> {
     }
     session.close(Duration::from_secs(10)).await?;
     Ok(())
+}
+
+/// Token requests that say which process they are of: so the parent learns who has one under way.
+fn transport() -> impl tower::Service<
+    Request<Full<Bytes>>,
+    Response = http::Response<hyper::body::Incoming>,
+    Error = hyper_util::client::legacy::Error,
+    Future: Send,
+> + Clone
++ Send
++ Sync
++ 'static {
+    let name = HeaderValue::from(std::process::id());
+    // No connection is kept: one that has gone stale would make an unknown outcome of a token request.
+    HyperClient::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http().map_request(
+        move |mut request: Request<Full<Bytes>>| {
+            request.headers_mut().insert(USER_AGENT, name.clone());
+            request
+        },
+    )
 }
 
 enum Sent {

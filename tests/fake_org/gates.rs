@@ -11,17 +11,20 @@ async fn a_second_request_while_the_first_is_processed_is_refused() {
         let (token, other) = (org.issue_refresh_token(), org.issue_refresh_token());
         let gate = org.hold_token_requests();
         let send = |token: &str| {
-            let (client, request) = (client.clone(), refresh(&org, token));
+            let (client, mut request) = (client.clone(), refresh(&org, token));
+            request.headers_mut().insert("user-agent", token.parse().unwrap());
             tokio::spawn(async move { client.send(request).await })
         };
         let first = send(&token);
         gate.arrived(1).await;
+        assert_eq!(gate.user_agents(), [token.as_str()]);
         assert_eq!(org.counters().token_requests, 1);
         let second = send(&token).await.unwrap();
         assert_eq!(second.refusal(), (400, "token request is already being processed".into()));
         // Another refresh token is another matter.
         let third = send(&other);
         gate.arrived(2).await;
+        assert_eq!(gate.user_agents(), [token, other], "in the order of their arrival");
         gate.release();
         assert_eq!(first.await.unwrap().status, 200);
         assert_eq!(third.await.unwrap().status, 200);

@@ -70,7 +70,7 @@ pub(super) async fn answer(
     let (head, mut incoming) = request.into_parts();
     let body = Upload::read(&mut incoming, wanted).await?;
     if let Some(gate) = gate {
-        gate.pass().await;
+        gate.pass(&head).await;
     }
     let call = Call { org: &org, head: &head, body: &body };
     let (answer, delivery) = match plan(script, &call) {

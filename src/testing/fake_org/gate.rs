@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use http::{HeaderValue, header::USER_AGENT, request::Parts};
 use tokio::sync::{Semaphore, watch};
 
 /// Holds requests until it is released, so that a test decides what happens while they are under way.
@@ -16,7 +17,7 @@ pub struct Gate {
 
 impl Gate {
     pub(super) fn new() -> (Self, Arc<Turnstile>) {
-        let turnstile = Arc::new(Turnstile { passes: Semaphore::new(0), waiting: watch::Sender::new(0) });
+        let turnstile = Arc::new(Turnstile { passes: Semaphore::new(0), waiting: watch::Sender::default() });
         (Self { turnstile: Arc::clone(&turnstile) }, turnstile)
     }
 
@@ -27,13 +28,19 @@ impl Gate {
     /// Nothing is lost when the future is dropped.
     pub async fn arrived(&self, n: usize) {
         // The sender lives as long as `self`, so this cannot fail.
-        let _ = self.turnstile.waiting.subscribe().wait_for(|waiting| *waiting >= n).await;
+        let _ = self.turnstile.waiting.subscribe().wait_for(|queue| queue.waiting.len() >= n).await;
     }
 
     /// How many requests are waiting now.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        *self.turnstile.waiting.borrow()
+        self.turnstile.waiting.borrow().waiting.len()
+    }
+
+    /// Who waits now, by the `User-Agent` that came with each request, in the order of their arrival.
+    #[must_use]
+    pub fn user_agents(&self) -> Vec<String> {
+        self.turnstile.waiting.borrow().waiting.iter().map(|(_, user_agent)| user_agent.clone()).collect()
     }
 
     /// Lets `n` requests through, in the order of their arrival, and holds the others. Requests that come later use
@@ -63,7 +70,16 @@ impl fmt::Debug for Gate {
 /// The side of a gate that requests pass.
 pub(super) struct Turnstile {
     passes: Semaphore,
-    waiting: watch::Sender<usize>,
+    waiting: watch::Sender<Queue>,
+}
+
+/// The requests that wait.
+#[derive(Default)]
+struct Queue {
+    /// How many have come so far.
+    arrived: u64,
+    /// Which of them are there, and their user agents.
+    waiting: Vec<(u64, String)>,
 }
 
 impl Turnstile {
@@ -72,8 +88,8 @@ impl Turnstile {
         self.passes.is_closed()
     }
 
-    pub(super) async fn pass(&self) {
-        let _waiting = Waiting::start(&self.waiting);
+    pub(super) async fn pass(&self, head: &Parts) {
+        let _waiting = Waiting::start(&self.waiting, head);
         // An error means that the gate was released.
         if let Ok(pass) = self.passes.acquire().await {
             pass.forget();
@@ -82,17 +98,24 @@ impl Turnstile {
 }
 
 /// Counts a request as waiting, also when its client leaves before the gate opens.
-struct Waiting<'a>(&'a watch::Sender<usize>);
+struct Waiting<'a>(&'a watch::Sender<Queue>, u64);
 
 impl<'a> Waiting<'a> {
-    fn start(waiting: &'a watch::Sender<usize>) -> Self {
-        waiting.send_modify(|waiting| *waiting += 1);
-        Self(waiting)
+    fn start(queue: &'a watch::Sender<Queue>, head: &Parts) -> Self {
+        let user_agent = head.headers.get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
+        let user_agent = String::from_utf8_lossy(user_agent).into_owned();
+        let mut number = 0;
+        queue.send_modify(|queue| {
+            queue.arrived += 1;
+            number = queue.arrived;
+            queue.waiting.push((number, user_agent));
+        });
+        Self(queue, number)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.send_modify(|waiting| *waiting -= 1);
+        self.0.send_modify(|queue| queue.waiting.retain(|(number, _)| *number != self.1));
     }
 }

@@ -54,7 +54,7 @@ pub(super) async fn answer(
                 Plan::Answer(_) | Plan::Drop => Ok(None),
             };
             if let (Some(gate), Ok(_)) = (gate, &processing) {
-                gate.pass().await;
+                gate.pass(&head).await;
             }
             let (answer, delivery) = match (plan, &processing) {
                 (Plan::Drop, _) => return,
