@@ -7,7 +7,7 @@ mod support;
 use std::{sync::atomic::Ordering, time::Duration};
 
 use serde_json::json;
-use support::{ORG, Org, Probe, SEED, Token, consent, get, grant, on};
+use support::{ORG, Org, Probe, SEED, Token, consent, get, grant, on, refresh_under_way};
 use tower::{Layer, ServiceExt};
 use tower_salesforce_auth::{
     AuthErrorKind, Diagnosis, Event, NotResendable, Outcome, Reconnect, SalesforceAuthLayer, Session,
@@ -69,13 +69,7 @@ async fn f029_a_store_that_goes_down_after_the_rotation_delays_the_commit_and_lo
     session.access_token().await.unwrap();
     let gate = org.hold_tokens();
     let mut events = session.events();
-    let refresh = tokio::spawn({
-        let session = session.clone();
-        async move { session.refresh().await }
-    });
-    while org.token_requests() < 2 {
-        tokio::task::yield_now().await;
-    }
+    let refresh = refresh_under_way(&org, &session).await;
     store.down.store(true, Ordering::SeqCst);
     gate.add_permits(1);
     let token = refresh.await.unwrap().expect("waiters go on with the token that is in memory");
@@ -96,13 +90,7 @@ async fn f009_a_store_that_panics_after_the_rotation_loses_nothing() {
     let session = on(&org, &store);
     session.access_token().await.unwrap();
     let gate = org.hold_tokens();
-    let refresh = tokio::spawn({
-        let session = session.clone();
-        async move { session.refresh().await }
-    });
-    while org.token_requests() < 2 {
-        tokio::task::yield_now().await;
-    }
+    let refresh = refresh_under_way(&org, &session).await;
     store.panics.store(true, Ordering::SeqCst);
     gate.add_permits(1);
     assert_eq!(refresh.await.unwrap().unwrap_err().kind(), AuthErrorKind::RefreshPanicked);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use support::{ORG, Org, Probe, SEED, Token, consent, get, on};
+use support::{ORG, Org, Probe, SEED, Token, consent, get, on, refresh_under_way};
 use tokio::{sync::Semaphore, task::JoinHandle};
 use tower::{Layer, ServiceExt};
 use tower_salesforce_auth::{
@@ -199,13 +199,7 @@ async fn f037_a_consent_that_comes_during_a_refresh_is_what_stays() {
     let session = on(&org, &store);
     session.access_token().await.unwrap();
     let gate = org.hold_tokens();
-    let refresh = tokio::spawn({
-        let session = session.clone();
-        async move { session.refresh().await }
-    });
-    while org.token_requests() < 2 {
-        tokio::task::yield_now().await;
-    }
+    let refresh = refresh_under_way(&org, &session).await;
     session.reconnect(consent(ORG)).await.unwrap();
     gate.add_permits(1);
     let token = refresh.await.unwrap().unwrap();
@@ -257,13 +251,7 @@ async fn f037_what_a_flight_receives_after_a_consent_is_nothing_to_store_or_to_s
     let session = on(&org, &store);
     session.access_token().await.unwrap();
     let gate = org.hold_tokens();
-    let refresh = tokio::spawn({
-        let session = session.clone();
-        async move { session.refresh().await }
-    });
-    while org.token_requests() < 2 {
-        tokio::task::yield_now().await;
-    }
+    let refresh = refresh_under_way(&org, &session).await;
     session.reconnect(consent(ORG)).await.unwrap();
     store.down.store(true, Ordering::SeqCst);
     gate.add_permits(1);
@@ -285,13 +273,7 @@ async fn f037_a_failure_of_a_flight_that_a_consent_has_overtaken_is_no_failure()
     session.access_token().await.unwrap();
     let gate = org.hold_tokens();
     org.script([Token::Answer(400, r#"{"error":"invalid_client"}"#)]);
-    let refresh = tokio::spawn({
-        let session = session.clone();
-        async move { session.refresh().await }
-    });
-    while org.token_requests() < 2 {
-        tokio::task::yield_now().await;
-    }
+    let refresh = refresh_under_way(&org, &session).await;
     session.reconnect(consent(ORG)).await.unwrap();
     let mut events = session.events();
     gate.add_permits(1);

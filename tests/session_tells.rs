@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use support::{Org, Probe, Token, get, on};
+use support::{Org, Probe, Token, get, on, refresh_under_way};
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
 use tower_salesforce_auth::{
@@ -31,13 +31,7 @@ async fn f029_a_refusal_while_the_last_token_is_not_stored_says_that_the_store_i
     let service = SalesforceAuthLayer::new(session.clone()).layer(org.api());
     session.access_token().await.unwrap();
     let gate = org.hold_tokens();
-    let refresh = tokio::spawn({
-        let session = session.clone();
-        async move { session.refresh().await }
-    });
-    while org.token_requests() < 2 {
-        tokio::task::yield_now().await;
-    }
+    let refresh = refresh_under_way(&org, &session).await;
     store.down.store(true, Ordering::SeqCst);
     gate.add_permits(100);
     refresh.await.unwrap().unwrap();
@@ -77,13 +71,7 @@ async fn a_delayed_commit_announces_its_refresh_once() {
     session.access_token().await.unwrap();
     let mut events = session.events();
     let gate = org.hold_tokens();
-    let refresh = tokio::spawn({
-        let session = session.clone();
-        async move { session.refresh().await }
-    });
-    while org.token_requests() < 2 {
-        tokio::task::yield_now().await;
-    }
+    let refresh = refresh_under_way(&org, &session).await;
     store.down.store(true, Ordering::SeqCst);
     gate.add_permits(1);
     refresh.await.unwrap().unwrap();
@@ -286,13 +274,7 @@ async fn a_refusal_that_the_store_could_not_note_is_no_reason_to_wait_for_a_minu
     session.access_token().await.unwrap();
     let gate = org.hold_tokens();
     org.script([Token::Answer(429, "")]);
-    let refresh = tokio::spawn({
-        let session = session.clone();
-        async move { session.refresh().await }
-    });
-    while org.token_requests() < 2 {
-        tokio::task::yield_now().await;
-    }
+    let refresh = refresh_under_way(&org, &session).await;
     store.down.store(true, Ordering::SeqCst);
     gate.add_permits(100);
     assert_eq!(refresh.await.unwrap().unwrap_err().kind(), AuthErrorKind::TokenEndpointUnavailable);

@@ -21,10 +21,10 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::AUTHORIZATION};
 use http_body_util::{BodyExt, Full};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::JoinHandle};
 use tower::Service;
 use tower_salesforce_auth::{
-    BoxError, Session, SessionBuilder,
+    AccessToken, AuthError, BoxError, Session, SessionBuilder,
     grant::{Client, LoginHost, RefreshToken},
     store::MemoryStore,
     token_endpoint::TokenResponse,
@@ -269,6 +269,16 @@ pub fn grant() -> RefreshToken {
 /// A session of the org's on `store`.
 pub fn on(org: &Org, store: &Probe) -> Session {
     org.builder().store(store.clone()).allow_plaintext_store().build().unwrap()
+}
+
+/// A refresh whose token request, the org's second, is under way.
+pub async fn refresh_under_way(org: &Org, session: &Session) -> JoinHandle<Result<AccessToken, AuthError>> {
+    let session = session.clone();
+    let refresh = tokio::spawn(async move { session.refresh().await });
+    while org.token_requests() < 2 {
+        tokio::task::yield_now().await;
+    }
+    refresh
 }
 
 /// What a person's consent in the org with this id brings.
