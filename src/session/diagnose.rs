@@ -23,6 +23,8 @@ use crate::{
 
 /// Three answers of 5 s at most, asked for at once, with time for a refresh between two rounds of them.
 const BUDGET: Duration = Duration::from_secs(10);
+/// Nobody waits longer, and a time that far ahead can still be named.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// A question to Salesforce about the state of a session, see [`Session::diagnose`]. Awaiting it asks.
 #[must_use = "nothing is asked before it is awaited"]
@@ -65,9 +67,9 @@ impl Session {
 }
 
 impl Diagnose {
-    /// How long to wait for answers in all: 10 s unless told otherwise.
+    /// How long to wait for answers in all: 10 s unless told otherwise; an hour at most.
     pub fn budget(mut self, budget: Duration) -> Self {
-        self.budget = budget;
+        self.budget = budget.min(LONGEST);
         self
     }
 

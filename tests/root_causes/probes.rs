@@ -22,7 +22,7 @@ async fn org() -> (FakeOrg, Session) {
 async fn a_session_that_works_has_no_cause_and_is_asked_about_three_times() {
     let (org, session) = org().await;
     session.access_token().await.unwrap();
-    let diagnosis = session.diagnose().await;
+    let diagnosis = session.diagnose().budget(Duration::MAX).await;
     assert_eq!(diagnosis.cause(), None, "{diagnosis}");
     assert!(diagnosis.to_string().starts_with("Salesforce accepts the session."), "{diagnosis}");
     let counters = org.counters();
