@@ -4,6 +4,10 @@
 // Each bench uses its own part; a panic here is a broken bench.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod medians;
+pub mod org;
+pub mod results;
+
 use std::{
     future::{Ready, ready},
     hint::black_box,
