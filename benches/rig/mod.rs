@@ -4,6 +4,8 @@
 // Each bench uses its own part; a panic here is a broken bench.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod contenders;
+pub mod instructions;
 pub mod medians;
 pub mod org;
 pub mod results;
