@@ -24,7 +24,9 @@ use rig::{
 const FILE: &str = "benches/instructions.toml";
 
 /// What may differ without being a change: code that moves in the binary moves a few instructions with it.
-const MARGIN: (u64, f64) = (8, 0.02);
+fn margin(count: u64) -> u64 {
+    (count / 50).max(8)
+}
 
 /// The most that is acceptable, whoever compiled it: shape, contender, handle, instructions over the service below.
 const BARS: [(Shape, &str, Handle, u64); 3] = [
@@ -112,7 +114,7 @@ fn check(counted: &BTreeMap<String, u64>) -> ExitCode {
     for handle in Handle::ALL {
         let [memory, files] = ["ours", ON_FILES]
             .map(|contender| counted[&Case { shape: Shape::Typical, contender, handle }.name()]);
-        if memory.abs_diff(files) > MARGIN.0 {
+        if memory.abs_diff(files) > margin(memory) {
             faults.push(format!("{}: {files} with files, {memory} with memory", handle.name()));
         }
     }
@@ -126,8 +128,7 @@ fn check(counted: &BTreeMap<String, u64>) -> ExitCode {
                 continue;
             };
             let expected = expected.unsigned_abs();
-            let margin = MARGIN.0.max((expected as f64 * MARGIN.1) as u64);
-            if count.abs_diff(expected) > margin {
+            if count.abs_diff(expected) > margin(expected) {
                 faults.push(format!("{case}: {count} instructions, recorded {expected}"));
             }
         }
