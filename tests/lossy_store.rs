@@ -70,6 +70,18 @@ async fn f038_a_revoked_record_is_not_brought_back_by_whoever_looks_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn f051_a_closed_session_looks_after_what_it_has_stored_as_long_as_it_is_there() {
+    let (org, store) = (Org::new(), lossy());
+    let session = on(&org, &store);
+    session.access_token().await.unwrap();
+    session.close(Duration::from_secs(1)).await.unwrap();
+    store.forget();
+    pass(60).await;
+    assert!(store.record().await.contains("refresh.1"));
+    assert_eq!((org.token_requests(), org.reused()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn f017_a_session_that_is_gone_looks_for_nothing() {
     let (org, store) = (Org::new(), lossy());
     let session = on(&org, &store);

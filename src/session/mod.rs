@@ -85,6 +85,7 @@ impl Session {
 
     /// Refuses new refreshes from now on, waits for the one under way and stores what is not stored yet, at most for
     /// `deadline`. The current token goes on being served; other clones of the session are closed with it.
+    /// Half a minute long a store that may lose what it took is looked after all the same, until the session is dropped.
     ///
     /// # Errors
     ///

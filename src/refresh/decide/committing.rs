@@ -111,12 +111,21 @@ impl Refresh {
     }
 }
 
-/// Whether `ours` is what `theirs` was before the store lost it. Versions count within one consent; between two, which
-/// may begin at any version if a record was removed, the newer tokens decide.
+/// Whether `ours` is what `theirs` was before the store lost it. Versions count within one consent. A record that was
+/// removed may have begun again at any version: of two consents the newer tokens decide, and where one has none yet,
+/// whether the token that it begins with is one that `ours` began with too.
 pub(crate) fn is_ahead(ours: &Record, theirs: &Record) -> bool {
-    ours.lineage.version > theirs.lineage.version
-        && theirs.health != Health::Revoked // F038
-        && (ours.lineage.id == theirs.lineage.id || issued_at(ours) > issued_at(theirs))
+    if ours.lineage.version <= theirs.lineage.version || theirs.health == Health::Revoked {
+        return false; // F038
+    }
+    let is_the_newer = || match (issued_at(ours), issued_at(theirs)) {
+        (Some(ours), Some(theirs)) => ours > theirs,
+        _ => {
+            theirs.tokens.is_none()
+                && theirs.refresh_token.as_ref().is_some_and(|seed| ours.seeds.knows(seed))
+        }
+    };
+    ours.lineage.id == theirs.lineage.id || is_the_newer()
 }
 
 fn issued_at(record: &Record) -> Option<u64> {

@@ -237,6 +237,21 @@ fn f035_a_new_consent_on_a_removed_record_is_not_taken_for_a_rollback() {
 }
 
 #[test]
+fn f035_a_record_that_begins_again_is_ours_only_if_it_begins_with_a_seed_that_we_have_spent() {
+    let ours = next(&next(&alive(), 2), 3);
+    for (seed, is_ours) in [("r0", true), ("new", false)] {
+        let begun = Record::first(binding(), Some(&Secret::new(seed)), 8, 1);
+        assert_eq!(is_ahead(&ours, &begun), is_ours, "{seed}");
+        assert!(!is_ahead(&ours, &Record { health: Health::Revoked, ..begun }), "{seed}");
+    }
+    let undated = |record: &Record| {
+        let tokens = record.tokens.clone().map(|tokens| TokenSet { issued_at: None, ..tokens });
+        Record { tokens, lineage: Lineage { id: 8, ..record.lineage }, ..record.clone() }
+    };
+    assert!(!is_ahead(&ours, &undated(&alive())), "nothing says which is the newer");
+}
+
+#[test]
 fn f029_what_is_stored_is_not_called_unstored_when_the_refresh_after_it_fails() {
     let child = next(&alive(), 2);
     let mut world = World::new(Some(alive())).answering([failed(TokenErrorKind::Transient)]);
