@@ -30,9 +30,9 @@ fn margin(count: u64) -> u64 {
 
 /// The most that is acceptable, whoever compiled it: shape, contender, handle, instructions over the service below.
 const BARS: [(Shape, &str, Handle, u64); 3] = [
-    (Shape::Typical, "ours", Handle::LongLived, 2_100),
-    (Shape::Typical, "ours_never", Handle::LongLived, 1_400),
-    (Shape::Typical, "ours", Handle::Cloned, 2_200),
+    (Shape::Typical, "ours", Handle::LongLived, 1_650),
+    (Shape::Typical, "ours_never", Handle::LongLived, 960),
+    (Shape::Typical, "ours", Handle::Cloned, 1_750),
 ];
 
 fn main() -> ExitCode {

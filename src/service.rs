@@ -6,16 +6,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
+use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use crate::{
     BoxError,
-    future::{Outbound, ResponseFuture},
+    future::{Errand, ResponseFuture, conceal_credentials},
     request::{Form, replay, replay::Replay},
     response::PeekBody,
-    session::{Session, X_SFDC_SESSION},
+    session::Session,
     stripes::Place,
 };
 
@@ -103,13 +103,10 @@ where
             conceal_credentials(request.headers_mut());
             return ResponseFuture::waiting(shared, self.replay.clone(), form, request);
         };
-        match Outbound::new(shared, live, &self.replay, form, request) {
-            Ok(Outbound { mut request, errand }) => {
-                if errand.is_none() {
-                    conceal_credentials(request.headers_mut());
-                }
-                ResponseFuture::sent(self.inner.call(request), errand)
-            }
+        let (mut head, body) = request.into_parts();
+        let (body, kept) = self.replay.keep(body, &mut head.extensions);
+        match Errand::first(shared, live, form, &mut head, kept) {
+            Ok(errand) => ResponseFuture::sent(self.inner.call(Request::from_parts(head, body)), errand),
             Err(error) => {
                 self.release();
                 ResponseFuture::failed(error)
@@ -130,16 +127,5 @@ impl<S, R> fmt::Debug for SalesforceAuth<S, R> {
             .field("session", &self.place.shared().session)
             .field("inner", &std::any::type_name::<S>())
             .finish_non_exhaustive()
-    }
-}
-
-/// Marks the credentials that a caller brought as sensitive, as ours are (S07): logs then leave them out, and HTTP/2
-/// keeps them out of its compression tables.
-#[cold]
-fn conceal_credentials(headers: &mut HeaderMap) {
-    for (name, value) in headers {
-        if *name == AUTHORIZATION || *name == X_SFDC_SESSION {
-            value.set_sensitive(true);
-        }
     }
 }

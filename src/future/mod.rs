@@ -30,9 +30,8 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-pub(crate) use self::outbound::Outbound;
+pub(crate) use self::outbound::{Errand, conceal_credentials};
 use self::{
-    outbound::Errand,
     refused::{Next, Refused},
     waiting::Waiting,
 };
@@ -113,14 +112,14 @@ where
             let next = match state.as_mut().project() {
                 StateProj::Sent { response, errand } => match ready!(response.poll(cx)) {
                     Err(error) => break Err(error.into()),
-                    Ok(response) => match errand.take() {
-                        None => break Ok(response.map(PeekBody::plain)),
-                        Some(errand) if errand.suspects(&response) => {
-                            State::Refused { refused: Box::new(Refused::new(errand, response)) }
-                        }
-                        Some(errand) => {
-                            errand.accept(&response);
-                            break Ok(response.map(PeekBody::plain));
+                    Ok(response) => match errand.take_if(|errand| errand.suspects(&response)) {
+                        Some(errand) => State::Refused { refused: Box::new(Refused::new(errand, response)) },
+                        None => {
+                            if let Some(errand) = errand {
+                                errand.accept(&response);
+                            }
+                            state.set(State::Done);
+                            return Poll::Ready(Ok(response.map(PeekBody::plain)));
                         }
                     },
                 },

@@ -9,7 +9,7 @@ use http::Request;
 use tower_service::Service;
 
 use super::{
-    outbound::Outbound,
+    outbound::{Errand, Outbound},
     reserving::{Reserving, Sent},
 };
 use crate::{
@@ -54,7 +54,10 @@ impl<S, R: Replay<B>, B> Waiting<S, R, B> {
             let live = ready!(acquire.as_mut().poll(cx))?;
             if let Some(Unsent { replay, form, request }) = unsent.take() {
                 let given = request.uri().clone();
-                let outbound = Outbound::new(shared, live, &replay, form, request)?;
+                let (mut head, body) = request.into_parts();
+                let (body, kept) = replay.keep(body, &mut head.extensions);
+                let errand = Errand::first(shared, live, form, &mut head, kept)?;
+                let outbound = Outbound { request: Request::from_parts(head, body), errand };
                 *reserving = Some(Reserving::new(shared.fresh(), outbound, given));
             }
         }

@@ -12,8 +12,10 @@ use http::{
     uri::{Authority, Parts, PathAndQuery, Scheme},
 };
 
-/// Room for the heads that are usual with Salesforce's APIs: one allocation, no growth.
-const USUAL_BYTES: usize = 512;
+/// Room for a header and for all else but the path, as they are usual with Salesforce's APIs: one allocation does, and
+/// nothing grows.
+const HEADER_BYTES: usize = 80;
+const OTHER_BYTES: usize = 96;
 
 /// Marks a sensitive value in its packed length.
 const SENSITIVE: u32 = 1 << 31;
@@ -21,9 +23,10 @@ const SENSITIVE: u32 = 1 << 31;
 /// Method, URI, version, headers and extensions of a request, as the caller made it: packed before the token is added,
 /// which changes from one send to the next.
 pub(crate) struct PackedHead {
-    /// Texts in pairs, each pair behind its two lengths: method and scheme, authority and path with query, then
-    /// the name and the value of each header.
+    /// Texts in pairs, each pair behind its two lengths: method and path with query, scheme and authority if there are
+    /// any, then the name and the value of each header.
     bytes: Vec<u8>,
+    is_absolute: bool,
     headers: usize,
     version: Version,
     extensions: Extensions,
@@ -33,32 +36,46 @@ impl PackedHead {
     /// Packs the head of a request; `None` if a part of it is too long to be counted (2 GiB).
     pub(crate) fn pack(head: &request::Parts) -> Option<Self> {
         let request::Parts { method, uri, version, headers: map, extensions, .. } = head;
-        let mut bytes = Vec::with_capacity(USUAL_BYTES);
-        let scheme = uri.scheme_str().unwrap_or_default();
-        put(&mut bytes, method.as_str(), scheme.as_bytes(), 0)?;
         let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
-        put(&mut bytes, uri.authority().map_or("", Authority::as_str), path.as_bytes(), 0)?;
+        let mut bytes = Vec::with_capacity(OTHER_BYTES + path.len() + HEADER_BYTES * map.len());
+        put(&mut bytes, method.as_str(), path.as_bytes(), 0);
+        let is_absolute = uri.scheme().is_some();
+        if let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) {
+            put(&mut bytes, scheme, authority.as_str().as_bytes(), 0);
+        }
         for (name, value) in map {
             let mark = if value.is_sensitive() { SENSITIVE } else { 0 };
-            put(&mut bytes, name.as_str(), value.as_bytes(), mark)?;
+            put(&mut bytes, name.as_str(), value.as_bytes(), mark);
         }
         // A map that was emptied still costs an allocation to clone.
         let extensions = if extensions.is_empty() { Extensions::new() } else { extensions.clone() };
-        Some(Self { bytes, headers: map.len(), version: *version, extensions })
+        // If all of it is so short, no part was too long for its count.
+        (bytes.len() < SENSITIVE as usize).then_some(Self {
+            bytes,
+            is_absolute,
+            headers: map.len(),
+            version: *version,
+            extensions,
+        })
     }
 
     /// Takes bytes that nobody packed.
     #[cfg(fuzzing)]
     pub(crate) fn from_raw(bytes: Vec<u8>, headers: usize) -> Self {
-        Self { bytes, headers, version: Version::default(), extensions: Extensions::new() }
+        let is_absolute = headers % 2 == 1; // both forms
+        Self { bytes, is_absolute, headers, version: Version::default(), extensions: Extensions::new() }
     }
 
     /// Rebuilds the head. `None` if it does not parse, which takes a part that was made without the checks of `http`.
     pub(crate) fn unpack(self) -> Option<Request<()>> {
         let mut packed = Packed(Bytes::from(self.bytes));
         let mut request = Request::new(());
-        let (method, scheme, _) = packed.pair()?;
-        let (authority, path, _) = packed.pair()?;
+        let (method, path, _) = packed.pair()?;
+        let (scheme, authority) = if self.is_absolute {
+            packed.pair().map(|(scheme, authority, _)| (scheme, authority))?
+        } else {
+            Default::default()
+        };
         *request.method_mut() = Method::from_bytes(&method).ok()?;
         *request.uri_mut() = uri(&scheme, authority, path)?;
         *request.version_mut() = self.version;
@@ -87,13 +104,11 @@ impl fmt::Debug for PackedHead {
 
 /// Appends a pair of texts; `mark` is kept with the length of the second.
 #[inline]
-fn put(bytes: &mut Vec<u8>, first: &str, second: &[u8], mark: u32) -> Option<()> {
-    let length = u32::try_from(second.len()).ok().filter(|length| length & SENSITIVE == 0)?;
-    let lengths = u64::from(u32::try_from(first.len()).ok()?) << 32 | u64::from(length | mark);
+fn put(bytes: &mut Vec<u8>, first: &str, second: &[u8], mark: u32) {
+    let lengths = (first.len() as u64) << 32 | u64::from(second.len() as u32 | mark);
     bytes.extend_from_slice(&lengths.to_be_bytes());
     bytes.extend_from_slice(first.as_bytes());
     bytes.extend_from_slice(second);
-    Some(())
 }
 
 /// The packed bytes that are still to be read. What is taken shares their memory.
@@ -204,13 +219,17 @@ mod tests {
 
     #[test]
     fn a_usual_head_does_not_outgrow_its_one_allocation() {
-        let mut request =
-            Request::get("/services/data/v65.0/sobjects/Account/0015g00000XyZabAAF?fields=Id,Name");
-        for name in ["accept", "content-type", "user-agent", "traceparent"] {
-            request = request.header(name, "x".repeat(60));
+        let query = format!("/services/data/v65.0/query?q=SELECT+{}", "Name,".repeat(1_000));
+        for path in ["/services/data/v65.0/sobjects/Account/0015g00000XyZabAAF?fields=Id,Name", &query] {
+            for headers in [0, 4, 20] {
+                let mut request = Request::get(path);
+                for n in 0..headers {
+                    request = request.header(format!("x-header-{n}"), "x".repeat(55));
+                }
+                let head = pack(&request.body(()).unwrap()).unwrap();
+                assert_eq!(head.bytes.capacity(), OTHER_BYTES + path.len() + HEADER_BYTES * headers);
+            }
         }
-        let head = pack(&request.body(()).unwrap()).unwrap();
-        assert_eq!(head.bytes.capacity(), USUAL_BYTES);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use http::{Method, Uri};
+use http::{Method, Uri, uri::Parts};
 
 use crate::{
     diagnosis::Facts,
@@ -83,9 +83,12 @@ impl Aim {
     /// # Errors
     ///
     /// [`AuthErrorKind::UnsupportedTarget`] if `uri` has no path, which [`Form::of`] has ruled out.
+    #[inline(always)]
     pub(crate) fn direct(self, uri: &mut Uri, live: &Live) -> Result<(), AuthError> {
         if self == Self::Home {
-            let mut parts = mem::take(uri).into_parts();
+            let path_and_query = mem::take(uri).into_parts().path_and_query;
+            let mut parts = Parts::default();
+            parts.path_and_query = path_and_query;
             parts.scheme = Some(live.scheme.clone());
             parts.authority = Some(live.authority.clone());
             *uri = Uri::from_parts(parts)
