@@ -122,6 +122,7 @@ mod service;
 mod session;
 mod size_hint;
 pub mod store;
+mod stripes;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;

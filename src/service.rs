@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -15,7 +15,8 @@ use crate::{
     future::{Outbound, ResponseFuture},
     request::{Form, replay, replay::Replay},
     response::PeekBody,
-    session::{Live, Session, X_SFDC_SESSION},
+    session::{Session, X_SFDC_SESSION},
+    stripes::Place,
 };
 
 /// A client that sends its requests with a Salesforce session.
@@ -43,79 +44,20 @@ use crate::{
 pub struct SalesforceAuth<S, R = replay::Cloned> {
     inner: S,
     replay: R,
-    shared: Arc<Shared<S>>,
-    /// The token that this handle saw last.
-    live: Option<Arc<Live>>,
-    tenure: Tenure,
-}
-
-/// How long a handle has been in use.
-///
-/// A handle that is cloned for one request must be cheap to clone, so it shares what it can. One that stays is better
-/// off with memory of its own: threads that count references to the same bytes slow each other down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tenure {
-    New,
-    Used,
-    Settled,
-}
-
-/// What the futures of a handle need after the handle has gone on.
-pub(crate) struct Shared<S> {
-    pub(crate) session: Session,
-    /// Never polled, only cloned from: a resend is rare, so that no future carries a service of its own. The mutex
-    /// makes futures `Send` for services that are not `Sync`.
-    spare: Mutex<S>,
-}
-
-// === impl Shared ===
-
-impl<S: Clone> Shared<S> {
-    /// A service that holds no reservation.
-    pub(crate) fn fresh(&self) -> S {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).clone() // F011
-    }
+    place: Place<S>,
 }
 
 // === impl SalesforceAuth ===
 
 impl<S: Clone, R> SalesforceAuth<S, R> {
     pub(crate) fn new(inner: S, session: Session, replay: R) -> Self {
-        let spare = Mutex::new(inner.clone());
-        Self { inner, replay, shared: Arc::new(Shared { session, spare }), live: None, tenure: Tenure::New }
-    }
-
-    /// The token to send with, if there is one: one acquire load, unless the session has another one by now.
-    fn token(&mut self) -> Option<Arc<Live>> {
-        let generation = self.shared.session.generation();
-        let is_current = self.live.as_ref().is_some_and(|live| live.generation.0 == generation);
-        match self.tenure {
-            Tenure::Settled if is_current => {}
-            Tenure::New => {
-                self.tenure = Tenure::Used;
-                if !is_current {
-                    self.live = self.shared.session.live();
-                }
-            }
-            Tenure::Used | Tenure::Settled => self.settle(),
-        }
-        self.live.clone()
-    }
-
-    /// Moves the handle to memory of its own, with the current token.
-    #[cold]
-    fn settle(&mut self) {
-        if self.tenure != Tenure::Settled {
-            self.tenure = Tenure::Settled;
-            let session = self.shared.session.clone();
-            self.shared = Arc::new(Shared { session, spare: Mutex::new(self.shared.fresh()) });
-        }
-        self.live = self.shared.session.live().map(|live| Arc::new(live.own_copy()));
+        let place = Place::new(session, inner.clone());
+        Self { inner, replay, place }
     }
 
     /// Gives a reservation back: a permit or a rate limit's slot that is not used now is somebody else's.
     fn release(&mut self) {
-        self.inner = self.shared.fresh();
+        self.inner = self.place.shared().fresh();
     }
 }
 
@@ -154,12 +96,14 @@ where
                 return ResponseFuture::failed(error.into());
             }
         };
-        let Some(live) = self.token() else {
+        let (shared, live) = self.place.at_hand();
+        let Some(live) = live else {
+            let shared = Arc::clone(shared);
             self.release();
             conceal_credentials(request.headers_mut());
-            return ResponseFuture::waiting(Arc::clone(&self.shared), self.replay.clone(), form, request);
+            return ResponseFuture::waiting(shared, self.replay.clone(), form, request);
         };
-        match Outbound::new(&self.shared, live, &self.replay, form, request) {
+        match Outbound::new(shared, live, &self.replay, form, request) {
             Ok(Outbound { mut request, errand }) => {
                 if errand.is_none() {
                     conceal_credentials(request.headers_mut());
@@ -176,20 +120,14 @@ where
 
 impl<S: Clone, R: Clone> Clone for SalesforceAuth<S, R> {
     fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            replay: self.replay.clone(),
-            shared: Arc::clone(&self.shared),
-            live: self.live.clone(),
-            tenure: Tenure::New,
-        }
+        Self { inner: self.inner.clone(), replay: self.replay.clone(), place: self.place.of_a_clone() }
     }
 }
 
 impl<S, R> fmt::Debug for SalesforceAuth<S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SalesforceAuth")
-            .field("session", &self.shared.session)
+            .field("session", &self.place.shared().session)
             .field("inner", &std::any::type_name::<S>())
             .finish_non_exhaustive()
     }

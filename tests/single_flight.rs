@@ -8,7 +8,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use futures_util::future::join_all;
 use http::StatusCode;
-use support::{NOT_PERMITTED, Org, Token, get, text};
+use support::{NOT_PERMITTED, Org, Probe, Token, get, on, refresh_under_way, text};
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, limit::ConcurrencyLimit, service_fn};
 use tower_salesforce_auth::{
@@ -510,4 +510,34 @@ async fn f018_a_token_request_through_the_layer_it_serves_is_an_error_at_once() 
     assert!(session.access_token().await.is_err());
     assert!(started.elapsed() < Duration::from_secs(10), "told at once, not by a time-out");
     assert_eq!(org.token_requests(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f059_callers_who_wait_for_another_process_load_the_record_once_a_poll_and_not_each() {
+    let mut loads = Vec::new();
+    for callers in [1, 1_000] {
+        let (org, store) = (Org::new(), Probe::default());
+        let (theirs, ours) = (on(&org, &store), on(&org, &store));
+        theirs.access_token().await.unwrap();
+        ours.access_token().await.unwrap();
+        let gate = org.hold_tokens();
+        let refresh = refresh_under_way(&org, &theirs).await;
+        let before = store.loads.load(Ordering::SeqCst);
+        let waiting: Vec<_> = (0..callers)
+            .map(|_| {
+                let ours = ours.clone();
+                tokio::spawn(async move { ours.refresh().await })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        loads.push(store.loads.load(Ordering::SeqCst) - before);
+        gate.add_permits(1);
+        let token = refresh.await.unwrap().unwrap();
+        for waiter in waiting {
+            assert_eq!(waiter.await.unwrap().unwrap().expose(), token.expose());
+        }
+        assert_eq!(org.token_requests(), 2, "their first and their second");
+    }
+    // From 50 ms on each pause doubles, up to 1 s; jitter takes or gives a quarter.
+    assert!(loads.iter().all(|loads| (11..=17).contains(loads)), "{loads:?}");
 }

@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::json;
-use support::{Org, Probe, Token};
+use support::{Org, Probe, Token, on};
 use tower_salesforce_auth::{
     AuthError, AuthErrorKind,
     token_endpoint::{TokenError, TokenErrorKind, TokenErrorReason as Reason},
@@ -113,4 +113,27 @@ async fn f112_an_answer_that_cannot_be_used_is_behind_the_error_and_not_what_was
     assert_eq!(error.kind(), AuthErrorKind::TokenAnswerRejected);
     assert_eq!((refusal(&error).kind(), refusal(&error).reason()), (TokenErrorKind::Rejected, None));
     assert_eq!(org.token_requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f113_an_answer_without_an_instance_url_keeps_the_orgs_own() {
+    let org = Org::new();
+    let session = org.session();
+    let before = session.access_token().await.unwrap();
+    org.script([Token::Patched(json!({ "instance_url": null }))]);
+    let after = session.refresh().await.unwrap();
+    assert_eq!(after.instance_url(), before.instance_url());
+    assert_ne!(after.expose(), before.expose());
+    assert_eq!(org.token_requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f113_a_first_answer_without_an_instance_url_is_an_error_and_its_refresh_token_is_kept() {
+    let (org, store) = (Org::new(), Probe::default());
+    let session = on(&org, &store);
+    org.script([Token::Patched(json!({ "instance_url": null }))]);
+    let error = session.access_token().await.unwrap_err();
+    assert_eq!(error.kind(), AuthErrorKind::TokenAnswerRejected);
+    assert!(store.record().await.contains("refresh.1"), "the next request would need it");
+    assert_eq!((org.token_requests(), org.api_requests(), org.reused()), (1, 0, 0));
 }

@@ -2,7 +2,13 @@
 //!
 //! The inner service is in memory and ready at once, so that the difference to [`Bare`] is what stands above it.
 // Each bench uses its own part; a panic here is a broken bench.
-#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub mod contenders;
+pub mod instructions;
+pub mod medians;
+pub mod org;
+pub mod results;
 
 use std::{
     future::{Ready, ready},

@@ -16,7 +16,7 @@ use tower_salesforce_auth::{
 };
 
 use super::{
-    options::{Faults, Options},
+    options::{Fault, Options},
     report::Report,
     stores::Shared,
     worker,
@@ -48,7 +48,7 @@ pub(crate) async fn run(options: &Options) -> Result<Report, BoxError> {
         if generation > 0 {
             fleet.org.expire_sessions();
         }
-        fleet.generation().await?;
+        fleet.generation(options.faults.of(generation)).await?;
     }
     let mut report = fleet.finish().await?;
     report.took = started.elapsed();
@@ -67,21 +67,21 @@ struct Fleet<'a> {
 }
 
 impl Fleet<'_> {
-    async fn generation(&mut self) -> Result<(), BoxError> {
+    async fn generation(&mut self, fault: Option<Fault>) -> Result<(), BoxError> {
         self.report.generations += 1;
         self.report.requests += self.options.requests as u64;
         let processes = self.workers.len();
-        let gate = (self.options.faults != Faults::None).then(|| self.org.hold_token_requests());
+        let fault = fault.map(|fault| (fault, self.org.hold_token_requests()));
         for (at, worker) in self.workers.iter_mut().enumerate() {
             // What does not divide evenly goes to the first.
             let share =
                 self.options.requests / processes + usize::from(at < self.options.requests % processes);
             worker.order(&json!({ "send": share })).await?;
         }
-        if let Some(gate) = gate {
+        if let Some((fault, gate)) = fault {
             // Bounded: the session may be refreshed without anybody waiting at the gate.
             let _ = timeout(self.options.wait_out(), gate.arrived(1)).await;
-            self.befall(gate).await?;
+            self.befall(fault, gate).await?;
         }
         let tally = self.collect().await?;
         self.report.refused += tally.refused;
@@ -90,11 +90,10 @@ impl Fleet<'_> {
     }
 
     /// What happens to one process while a refresh is under way.
-    async fn befall(&mut self, gate: Gate) -> Result<(), BoxError> {
+    async fn befall(&mut self, fault: Fault, gate: Gate) -> Result<(), BoxError> {
         let victim = self.dice.roll(self.workers.len());
-        match self.options.faults {
-            Faults::None => {}
-            Faults::Pause => {
+        match fault {
+            Fault::Pause => {
                 let pid = self.workers[victim].pid()?;
                 kill_process(pid, Signal::STOP)?;
                 drop(gate);
@@ -103,7 +102,7 @@ impl Fleet<'_> {
                 kill_process(pid, Signal::CONT)?;
                 self.report.paused += 1;
             }
-            Faults::Kill => {
+            Fault::Kill => {
                 let holds = gate.user_agents().contains(&self.workers[victim].name());
                 // Replaced before it is killed, so that what it was told to send is known to be gone.
                 let fresh = Worker::spawn(&self.job)?;

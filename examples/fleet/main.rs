@@ -1,7 +1,7 @@
 //! Many processes share one session, with rotation: `cargo run --example fleet -- --store file --processes 8 --requests 2000`.
 //!
 //! An org on loopback lets its session expire again and again, while real processes send requests to it. Some are
-//! stopped or killed on the way (`--faults pause`, `--faults kill`). The table tells what became of the one refresh
+//! stopped and some are killed on the way (`--faults none` spares them). The table tells what became of the one refresh
 //! token that they all share. `--store redis` and `--store postgres` start a server of their own, if its programs are
 //! installed. `-- --json` prints the figures as one object, last.
 

@@ -8,8 +8,10 @@ usage: cargo run --example fleet -- [OPTION ...]
   --processes N                 how many there are (8)
   --requests N                  how many requests they send together in each generation (2000)
   --generations N               how often the session begins anew (5)
-  --faults none|pause|kill      what happens to a process while a refresh is under way (none)
-  --time-scale X                the protocol's waits, times X: 0.02 makes a minute 1.2 s (1)
+  --faults mixed|none|pause|kill
+                                what happens to a process while a refresh is under way: pause or kill in each
+                                generation, or now and then the one and the other (mixed)
+  --time-scale X                the protocol's waits, times X: 0.1 makes a minute 6 s (0.1, and 1 without faults)
   --json                        the figures as one JSON object, last";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +33,30 @@ impl Backend {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Faults {
+    /// In every other generation: a pause, then a kill, in turn.
+    Mixed,
     None,
+    Each(Fault),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
     /// A process stops for less than the wait-out, and goes on.
     Pause,
     /// A process ends without a word.
     Kill,
+}
+
+impl Faults {
+    /// What befalls a process in this generation, counted from 0.
+    pub(crate) fn of(self, generation: u64) -> Option<Fault> {
+        match (self, generation % 4) {
+            (Self::Each(fault), _) => Some(fault),
+            (Self::Mixed, 1) => Some(Fault::Pause),
+            (Self::Mixed, 3) => Some(Fault::Kill),
+            (Self::Mixed | Self::None, _) => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -49,8 +70,11 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 }
 
-/// How long a claim is waited out, unscaled: `refresh-protocol` calls it W.
+/// How long a claim is waited out, unscaled.
 const WAIT_OUT: Duration = Duration::from_secs(60);
+
+/// A killed holder is waited out in 6 s, and a busy machine still answers within the scaled time limits.
+const SCALE_WITH_FAULTS: f64 = 0.1;
 
 impl Options {
     pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
@@ -59,10 +83,11 @@ impl Options {
             processes: 8,
             requests: 2_000,
             generations: 5,
-            faults: Faults::None,
+            faults: Faults::Mixed,
             time_scale: 1.0,
             json: false,
         };
+        let mut time_scale = None;
         let mut arguments = arguments;
         while let Some(name) = arguments.next() {
             if name == "--json" {
@@ -81,19 +106,22 @@ impl Options {
                 }
                 "--faults" => {
                     options.faults = match value.as_str() {
+                        "mixed" => Faults::Mixed,
                         "none" => Faults::None,
-                        "pause" => Faults::Pause,
-                        "kill" => Faults::Kill,
-                        _ => return Err(format!("--faults {value}: none, pause or kill")),
+                        "pause" => Faults::Each(Fault::Pause),
+                        "kill" => Faults::Each(Fault::Kill),
+                        _ => return Err(format!("--faults {value}: mixed, none, pause or kill")),
                     }
                 }
                 "--processes" => options.processes = number(&name, &value, 1..=64)?,
                 "--requests" => options.requests = number(&name, &value, 1..=1_000_000)?,
                 "--generations" => options.generations = number(&name, &value, 1..=1_000_000)?,
-                "--time-scale" => options.time_scale = number(&name, &value, 0.001..=1.0)?,
+                "--time-scale" => time_scale = Some(number(&name, &value, 0.001..=1.0)?),
                 _ => return Err(format!("{name} is not known")),
             }
         }
+        let usual = if options.faults == Faults::None { 1.0 } else { SCALE_WITH_FAULTS };
+        options.time_scale = time_scale.unwrap_or(usual);
         Ok(options)
     }
 

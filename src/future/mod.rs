@@ -36,7 +36,7 @@ use self::{
     refused::{Next, Refused},
     waiting::Waiting,
 };
-use crate::{BoxError, request::Form, request::replay::Replay, response::PeekBody, service::Shared};
+use crate::{BoxError, request::Form, request::replay::Replay, response::PeekBody, stripes::Shared};
 
 pin_project! {
     /// The future of [`SalesforceAuth`](crate::SalesforceAuth).

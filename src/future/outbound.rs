@@ -12,8 +12,8 @@ use crate::{
     BoxError, NotResendable,
     refusal::{self, Answer, Dialect},
     request::{Aim, Form, PackedHead, replay::Replay},
-    service::Shared,
     session::{Live, Session, X_SFDC_SESSION},
+    stripes::Shared,
 };
 
 /// A request that the inner service can have.

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     BoxError,
     request::{Form, replay::Replay},
-    service::Shared,
     session::Acquire,
+    stripes::Shared,
 };
 
 /// Acquires a token, polls a clone of the service ready, and sends.

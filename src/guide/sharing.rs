@@ -87,7 +87,8 @@
 //! # See it
 //!
 //! `cargo run --example fleet -- --store file --processes 8 --requests 2000` starts real processes, lets their session end
-//! over and over, and counts; `--faults pause` and `--faults kill` stop and kill some of them while a refresh is under way.
+//! over and over, stops one and kills one while a refresh is under way, and counts. `--faults pause` or `--faults kill` do
+//! so in each generation, `--faults none` in no one.
 //!
 //! [`Event::ReauthorisationRequired`]: crate::Event::ReauthorisationRequired
 //! [`Event::CommitDelayed`]: crate::Event::CommitDelayed

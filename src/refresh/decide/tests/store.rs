@@ -31,6 +31,22 @@ fn f038_a_revocation_during_the_flight_is_not_undone_by_its_commit() {
 }
 
 #[test]
+fn f031_a_commit_lands_on_whatever_else_was_written_to_the_same_lineage_meanwhile() {
+    let pause = Some(1_700_000_060_000);
+    for touched in [
+        alive(),
+        Record { not_before: pause, ..alive() },
+        Record { not_before: pause, ..alive().claimed(1234, 1) },
+    ] {
+        let mut world = World::new(Some(alive())).answering([granted(2)]);
+        world.meanwhile_exchanging = Some(touched.clone());
+        assert_eq!(served(&world.fly(refused(&alive()))), "a2", "{touched:?}");
+        assert_eq!((world.presented.len(), world.record()), (1, &next(&alive(), 2)), "{touched:?}");
+        assert_eq!(world.log.iter().filter(|entry| **entry == "swap").count(), 3, "claim, conflict, commit");
+    }
+}
+
+#[test]
 fn f030_a_commit_whose_reply_was_lost_is_found_and_not_sent_again() {
     let mut world = World::new(Some(alive()))
         .with_store([Store::Fine, Store::Fine, Store::ReplyLost])

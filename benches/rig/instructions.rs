@@ -1,0 +1,47 @@
+//! Exact instruction counts: the binary runs itself again below callgrind, once with some rounds of a case and once
+//! with twice as many. The difference is what the rounds cost; everything else cancels.
+
+use std::{
+    env,
+    process::{Command, Stdio},
+};
+
+const ROUNDS: &str = "BENCH_INSTRUCTIONS_ROUNDS";
+const CASE: &str = "BENCH_INSTRUCTIONS_CASE";
+
+/// Enough that what happens only now and then is spread, few enough that callgrind is done in a second.
+const FEW: usize = 500;
+
+/// In the binary that runs below callgrind: its case and how many rounds of it to run.
+pub fn job() -> Option<(String, usize)> {
+    Some((env::var(CASE).ok()?, env::var(ROUNDS).ok()?.parse().unwrap()))
+}
+
+pub fn valgrind_is_there() -> bool {
+    Command::new("valgrind")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// Instructions of one round of a case.
+pub fn of(case: &str) -> u64 {
+    (collected(case, 2 * FEW) - collected(case, FEW) + FEW as u64 / 2) / FEW as u64
+}
+
+fn collected(case: &str, rounds: usize) -> u64 {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(env::current_exe().unwrap())
+        .env_clear() // what a user's environment holds is copied and looked through by libraries
+        .env("PATH", env::var_os("PATH").unwrap_or_default())
+        .env(CASE, case)
+        .env(ROUNDS, rounds.to_string())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{case}: {said}");
+    let count = said.lines().find_map(|line| line.split_once("Collected :")).map(|(_, count)| count.trim());
+    count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("{case}: no count in {said}"))
+}
