@@ -1,6 +1,9 @@
 //! Delays and the randomness in them.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 /// The first pause after a failed refresh: long enough that a blip has passed, short enough not to be noticed.
 const FIRST: Duration = Duration::from_millis(100);
@@ -32,7 +35,7 @@ impl Entropy {
 
     /// Seeded by the operating system. Without it (no source of randomness at all) the flight's own address and time
     /// would have to do; such a system cannot speak TLS either, so that zero is as good.
-    pub(crate) fn from_system() -> Self {
+    fn from_system() -> Self {
         let mut seed = [0; 16];
         let _ = getrandom::fill(&mut seed);
         Self::seeded(u128::from_be_bytes(seed))
@@ -65,6 +68,28 @@ impl Entropy {
     /// `delay`, give or take a quarter.
     pub(crate) fn about(&mut self, delay: Duration) -> Duration {
         delay - delay / 4 + self.up_to(delay / 2)
+    }
+}
+
+/// Where the entropy of a session comes from: the system, or a seed that a test has given.
+#[derive(Debug, Default)]
+pub(crate) struct Chance(Option<(u64, AtomicU64)>);
+
+impl Chance {
+    #[cfg(feature = "testing")]
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self(Some((seed, AtomicU64::new(0))))
+    }
+
+    /// Another one each time.
+    pub(crate) fn entropy(&self) -> Entropy {
+        match &self.0 {
+            Some((seed, times)) => {
+                let times = times.fetch_add(1, Ordering::Relaxed);
+                Entropy::seeded(u128::from(*seed) << 64 | u128::from(times))
+            }
+            None => Entropy::from_system(),
+        }
     }
 }
 

@@ -6,7 +6,9 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use super::{
-    admit, codec,
+    admit,
+    backoff::Chance,
+    codec,
     decide::{
         Action, Answer, Failure, Finish, Input, Now, Refresh, Seen, StoreFault, SwapOutcome, Terms,
         TokenFault,
@@ -45,6 +47,9 @@ pub(crate) struct Crew {
     /// The origin of the process's monotonic time, the same for all flights of a session.
     pub(crate) origin: Instant,
     pub(crate) pace: Pace,
+    pub(crate) chance: Chance,
+    /// The wall time at `origin` where a test has given it: it then passes as monotonic time does.
+    pub(crate) wall: Option<Duration>,
 }
 
 /// Who keeps what must survive a flight.
@@ -110,7 +115,8 @@ impl Crew {
 
     pub(crate) fn now(&self) -> Now {
         let monotonic = clock::now().saturating_duration_since(self.origin);
-        Now { monotonic: self.pace.told(monotonic), wall: self.pace.told(clock::wall()) }
+        let wall = self.wall.map_or_else(clock::wall, |wall| wall + monotonic);
+        Now { monotonic: self.pace.told(monotonic), wall: self.pace.told(wall) }
     }
 
     /// Reads the record.

@@ -16,7 +16,7 @@ use crate::{
     grant::{DynGrant, Grant},
     instance_url::{HostPolicy, InstanceUrl},
     org_id::OrgId,
-    refresh::{flight::Crew, record::Binding},
+    refresh::{backoff::Chance, flight::Crew, record::Binding},
     store::{MemoryStore, Scope, SharedStore, StoreKey},
     token_endpoint::{TokenEndpoint, Transport},
 };
@@ -38,6 +38,8 @@ pub struct SessionBuilder {
     policy: HostPolicy,
     #[cfg(feature = "testing")]
     time_scale: f64,
+    #[cfg(feature = "testing")]
+    simulated: Option<(u64, Duration)>,
 }
 
 impl SessionBuilder {
@@ -55,6 +57,8 @@ impl SessionBuilder {
             policy: HostPolicy::default(),
             #[cfg(feature = "testing")]
             time_scale: 1.0,
+            #[cfg(feature = "testing")]
+            simulated: None,
         }
     }
 
@@ -153,6 +157,18 @@ impl SessionBuilder {
         self
     }
 
+    /// For tests only: draws jitter and nonces from `seed` instead of the system, and has the clock on the wall stand at
+    /// `wall` since 1970 now and go with tokio's clock from now on. With tokio's time paused, the session then does the
+    /// same each time that it meets the same.
+    ///
+    /// No two sessions on one store may be given the same seed.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn simulated(mut self, seed: u64, wall: Duration) -> Self {
+        self.simulated = Some((seed, wall));
+        self
+    }
+
     /// Builds the session. Does no I/O, spawns nothing, and needs no runtime.
     ///
     /// # Errors
@@ -190,6 +206,11 @@ impl SessionBuilder {
             .ok_or_else(|| BuildError::new("the time scale must be from 0.001 to 1,000", None))?;
         #[cfg(not(feature = "testing"))]
         let pace = Pace::default();
+        #[cfg(feature = "testing")]
+        let (chance, wall) =
+            self.simulated.map_or_else(Default::default, |(seed, wall)| (Chance::seeded(seed), Some(wall)));
+        #[cfg(not(feature = "testing"))]
+        let (chance, wall) = (Chance::default(), None);
         let crew = Crew {
             key: StoreKey::new(&self.connection, self.grant.kind()),
             store,
@@ -203,6 +224,8 @@ impl SessionBuilder {
             policy: self.policy,
             origin: clock::now(),
             pace,
+            chance,
+            wall,
             grant: self.grant,
         };
         let seed = crew.grant.seed().cloned();

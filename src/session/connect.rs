@@ -8,7 +8,6 @@ use crate::{
     error::{AuthError, AuthErrorKind},
     refresh::{
         admit,
-        backoff::Entropy,
         decide::{Seen, SwapOutcome, is_ahead},
         record::{Health, Record, Seeds},
     },
@@ -97,7 +96,7 @@ impl Session {
             let message = "the consent brings no refresh token; ask for the scope refresh_token";
             return Err(AuthError::new(AuthErrorKind::TokenAnswerRejected, message));
         }
-        let mut entropy = Entropy::from_system();
+        let mut entropy = shared.crew.chance.entropy();
         let stored = self
             .rewrite(|seen| {
                 let current = seen.map(|seen| &seen.record);
@@ -207,7 +206,7 @@ impl Session {
 
     /// The record of a connection that nobody has used yet: what was configured is all that there is to revoke.
     fn unused(&self) -> Record {
-        let mut entropy = Entropy::from_system();
+        let mut entropy = self.0.crew.chance.entropy();
         let (id, salt) = (entropy.nonce(), entropy.nonce());
         Record::first(self.0.crew.binding.clone(), self.0.seed.as_ref(), id, salt)
     }

@@ -8,7 +8,6 @@ use crate::{
     error::{AuthError, AuthErrorKind},
     event::Event,
     refresh::{
-        backoff::Entropy,
         decide::{Failure, Fresh},
         flight::{Landed, Witness},
         record::Record,
@@ -140,7 +139,7 @@ impl Shared {
         if mem::take(&mut state.doubtful) && own {
             // Now and not when the refresh began: one that fails has its own pause. What another process brought is no
             // sign of what a token request would bring.
-            state.cool_down.begin(clock::now(), &mut Entropy::from_system());
+            state.cool_down.begin(clock::now(), &mut self.crew.chance.entropy());
         }
         Ok(live)
     }

@@ -17,7 +17,6 @@ use crate::{
     clock::{self, Timer},
     diagnosis::{self, Diagnosis, NotResendable},
     error::{AuthError, AuthErrorKind},
-    refresh::backoff::Entropy,
     refusal::{Refusal, Verdict},
 };
 
@@ -191,7 +190,7 @@ impl Shared {
                 message,
             ));
         }
-        cool_down(&mut state);
+        self.cool_down(&mut state);
         diagnosis::Outcome::TokenUnchanged
     }
 
@@ -204,28 +203,33 @@ impl Shared {
     pub(super) fn resend_refused(&self, live: &Live, refusal: &Refusal) -> diagnosis::Outcome {
         let mut state = self.state();
         state.note_second_refusal(live, refusal);
-        judge_resend(&mut state, live, refusal)
+        self.judge_resend(&mut state, live, refusal)
     }
-}
 
-fn judge_resend(state: &mut State, live: &Live, refusal: &Refusal) -> diagnosis::Outcome {
-    if !may_refresh(refusal.verdict) {
-        // The new session was let in, unless nobody was there to look at it.
-        if refusal.verdict != Verdict::OrgUnavailable {
-            let_in(state, live);
+    fn judge_resend(&self, state: &mut State, live: &Live, refusal: &Refusal) -> diagnosis::Outcome {
+        if !may_refresh(refusal.verdict) {
+            // The new session was let in, unless nobody was there to look at it.
+            if refusal.verdict != Verdict::OrgUnavailable {
+                let_in(state, live);
+            }
+            return diagnosis::Outcome::RefusedOtherwise;
         }
-        return diagnosis::Outcome::RefusedOtherwise;
+        // Another process may have refreshed hours ago, and its session have ended since: a token request helps as ever.
+        let ended_before =
+            refusal.verdict == Verdict::SessionExpired && state.adopted == Some(live.generation);
+        // Many resends report one refresh: the first counts.
+        if state.is_newest(live)
+            && state.refused_again.replace(live.generation) != Some(live.generation)
+            && !ended_before
+        {
+            self.cool_down(state);
+        }
+        diagnosis::Outcome::RefusedAgain
     }
-    // Another process may have refreshed hours ago, and its session have ended since: a token request helps as ever.
-    let ended_before = refusal.verdict == Verdict::SessionExpired && state.adopted == Some(live.generation);
-    // Many resends report one refresh: the first counts.
-    if state.is_newest(live)
-        && state.refused_again.replace(live.generation) != Some(live.generation)
-        && !ended_before
-    {
-        cool_down(state);
+
+    fn cool_down(&self, state: &mut State) {
+        state.cool_down.begin(clock::now(), &mut self.crew.chance.entropy());
     }
-    diagnosis::Outcome::RefusedAgain
 }
 
 /// Notes that a resend's token was accepted: the refresh helped.
@@ -254,8 +258,4 @@ fn is_suspicious(refused: &Refused) -> bool {
     refused.refusal.verdict != Verdict::SessionExpired
         || !refused.live.was_accepted()
         || refused.live.since.elapsed() < TOO_YOUNG_TO_EXPIRE
-}
-
-fn cool_down(state: &mut State) {
-    state.cool_down.begin(clock::now(), &mut Entropy::from_system());
 }

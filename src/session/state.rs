@@ -21,7 +21,6 @@ use crate::{
     event::{Announcer, Event},
     instance_url::InstanceUrl,
     refresh::{
-        backoff::Entropy,
         decide::{Terms, Watch},
         flight::Crew,
         record::Record,
@@ -194,7 +193,7 @@ impl Shared {
             own_not_before: state.own_not_before,
             idle_claim: state.idle_claim,
             failures: state.failures,
-            entropy: Entropy::from_system(),
+            entropy: self.crew.chance.entropy(),
         };
         let (room, seat) = watch::channel(None);
         state.flight = Some(room.clone());
