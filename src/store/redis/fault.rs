@@ -12,21 +12,24 @@ pub(super) fn of_load(error: &RedisError) -> Failed {
     of(error, StoreError::unavailable)
 }
 
-/// Of a swap that failed. What the server answers it has not done (see `script`); without an answer nobody knows.
+/// Of a swap that failed. What the server refuses in words that are known it has not done (see `script`); without an
+/// answer, and with one that a proxy may have given, nobody knows.
 pub(super) fn of_swap(error: &RedisError) -> Failed {
     of(error, StoreError::ambiguous)
 }
 
-fn of(error: &RedisError, unanswered: fn(crate::BoxError) -> StoreError) -> Failed {
+fn of(error: &RedisError, unfinished: fn(crate::BoxError) -> StoreError) -> Failed {
     let Some(code) = code_of(error) else {
         return Failed {
-            error: unanswered("the connection to the Redis server broke".into()),
+            error: unfinished("the connection to the Redis server broke".into()),
             hang_up: true,
         };
     };
+    let detail = error.detail().unwrap_or_default();
     let error = match code {
         "WRONGTYPE" => StoreError::corrupt("the key holds something that is not a hash"),
-        code => StoreError::unavailable(explained(code, error.detail().unwrap_or_default())),
+        code if is_definite(code, detail) => StoreError::unavailable(explained(code, detail)),
+        code => unfinished(explained(code, detail).into()),
     };
     // The name may lead to another server by now.
     Failed { error, hang_up: matches!(code, "READONLY" | "MASTERDOWN") }
@@ -42,6 +45,26 @@ fn code_of(error: &RedisError) -> Option<&str> {
         words.find(|word| is_code(word))
     });
     Some(within.unwrap_or(code))
+}
+
+/// Whether it is Redis that says so, before it runs a script or out of one that has written nothing.
+fn is_definite(code: &str, detail: &str) -> bool {
+    match code {
+        "READONLY" | "MASTERDOWN" | "NOREPLICAS" | "MOVED" | "ASK" | "TRYAGAIN" | "CROSSSLOT"
+        | "CLUSTERDOWN" | "LOADING" | "OOM" | "MISCONF" | "BUSY" | "NOAUTH" | "WRONGPASS" | "DENIED"
+        | "NOPERM" | "NOPROTO" => true,
+        // Proxies say it too, when they have lost the server.
+        "ERR" => [
+            "user_script",
+            "unknown command",
+            "max number of clients",
+            "can't run this command",
+            "can't access",
+        ]
+        .iter()
+        .any(|known| detail.contains(known)),
+        _ => false,
+    }
 }
 
 /// Of a connection that could not be made.
@@ -103,7 +126,7 @@ mod tests {
     use crate::store::StoreErrorKind;
 
     #[test]
-    fn f079_every_answer_of_the_server_applied_nothing() {
+    fn f079_every_refusal_that_is_known_applied_nothing() {
         for code in [
             "READONLY",
             "MOVED",
@@ -119,14 +142,33 @@ mod tests {
             "MISCONF",
             "NOREPLICAS",
             "BUSY",
-            "ERR",
-            "SOMETHINGNEW",
         ] {
             let failed = of_swap(&make_extension_error(code.to_owned(), None));
             assert_eq!(failed.error.kind(), StoreErrorKind::Unavailable, "{code}");
             assert!(!failed.error.may_have_applied(), "{code}");
             assert!(format!("{:?}", failed.error).contains(code), "{code}");
             assert_eq!(failed.hang_up, matches!(code, "READONLY" | "MASTERDOWN"), "{code}");
+        }
+    }
+
+    #[test]
+    fn f079_an_answer_that_may_be_a_proxys_leaves_a_swap_unknown_and_a_load_undone() {
+        for (code, detail, may_have_applied) in [
+            ("ERR", "upstream failure", true),
+            ("ERR", "Proxy error: timed out", true),
+            ("SOMETHINGNEW", "", true),
+            ("ERR", "unknown command 'EVAL', with args beginning with: ", false),
+            ("ERR", "max number of clients reached", false),
+            (
+                "ERR",
+                "The user executing the script can't run this command or subcommand script: f_0a, on @user_script:1.",
+                false,
+            ),
+        ] {
+            let error = make_extension_error(code.to_owned(), Some(detail.to_owned()));
+            assert_eq!(of_swap(&error).error.may_have_applied(), may_have_applied, "{code} {detail}");
+            assert!(!of_load(&error).error.may_have_applied());
+            assert_eq!(of_load(&error).error.kind(), StoreErrorKind::Unavailable);
         }
     }
 
