@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     process::{Child, ChildStdin, Stdio},
+    time::Duration,
 };
 
 use tokio::task::JoinSet;
@@ -107,13 +108,17 @@ async fn f076_a_lock_that_somebody_else_holds_is_waited_for_no_longer_than_the_l
     tokio::time::resume();
     assert_eq!((error.kind(), error.may_have_applied()), (StoreErrorKind::Unavailable, true));
     assert_eq!(stored(&store, &key).await.revision, first, "reading needs no lock");
+    // The server is told, so that the write does not come when the lock is free.
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    let told = async {
+        while server.sql(waiting) != "0" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), told).await.expect("nobody told the server");
     holder.roll_back();
-    // The statement that waited may come first now.
-    let found = stored(&store, &key).await;
-    match store.compare_and_swap(&key, Some(found.revision), b"three").await.unwrap() {
-        Swap::Applied(_) => {}
-        Swap::Conflict(found) => assert_eq!(found.unwrap().bytes, b"two"),
-    }
+    assert_eq!(stored(&store, &key).await.bytes, b"one");
+    applied(store.compare_and_swap(&key, Some(first), b"three").await);
 }
 
 /// Somebody who holds locks on all rows.

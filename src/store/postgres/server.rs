@@ -51,6 +51,13 @@ impl Dial for Server {
         let _ = client.batch_execute(LISTEN).await;
         Ok(connection)
     }
+
+    /// A backend that waits for a lock does not notice that its client has gone, and would write once the lock is free
+    /// (F076). Limits for locks and statements would be the session's, which a pooler hands to somebody else.
+    fn abandon(&self, client: &Self::Client) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let (token, tls) = (client.cancel_token(), self.tls.clone());
+        Some(Box::pin(async move { drop(token.cancel_query(tls).await) }))
+    }
 }
 
 #[derive(Clone)]

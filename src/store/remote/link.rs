@@ -47,6 +47,11 @@ pub(in crate::store) trait Dial: Send + Sync + 'static {
     /// Connects and greets. Whatever it waits for after the first [`Connection::new`] may be dropped, and leaves nothing
     /// behind.
     fn dial(&self) -> impl Future<Output = Result<Connection<Self::Client>, StoreError>> + Send;
+
+    /// How the server is told that nobody waits any more for what `client` has asked, if there is a way to tell.
+    fn abandon(&self, _client: &Self::Client) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        None
+    }
 }
 
 /// A connection that was made.
@@ -168,6 +173,9 @@ impl<D: Dial> Link<D> {
             Ok(outcome) => outcome,
             Err(_) => {
                 // F068: whoever comes next should not wait for the same silence.
+                if let Some(farewell) = self.dial.abandon(&connection.client) {
+                    tokio::spawn(timeout(FAREWELL, farewell));
+                }
                 connection.give_up();
                 Err(late("the server did not answer in time".into()).into())
             }
