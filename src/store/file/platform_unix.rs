@@ -42,6 +42,7 @@ impl Dir {
                 "`{shown}` is no directory: name a directory for the token store alone"
             )));
         }
+        check_file_system(path, &handle)?;
         check_owner(path, &opened)?;
         if opened.mode() & OTHERS != 0 {
             return Err(StoreError::unsafe_place(format!(
@@ -103,6 +104,43 @@ pub(super) fn check_file(path: &Path, file: &Metadata) -> Result<(), StoreError>
     Ok(())
 }
 
+/// Refuses file systems that other hosts reach as well: a lock may be known to this host only (F080).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn check_file_system(path: &Path, directory: &File) -> Result<(), StoreError> {
+    let Ok(found) = rustix::fs::fstatfs(directory) else { return Ok(()) };
+    // As wide as the platform has it; the numbers are of 32 bits.
+    match shared_file_system(found.f_type as u32) {
+        None => Ok(()),
+        Some(name) => Err(StoreError::unsafe_place(format!(
+            "`{}` is on {name}, where a lock may not hold between hosts: name a directory on a disk of this host, or use \
+             a store on Redis or Postgres",
+            path.display()
+        ))),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn check_file_system(_path: &Path, _directory: &File) -> Result<(), StoreError> {
+    Ok(()) // no number to know it by
+}
+
+/// By the numbers of statfs(2). FUSE and 9P have one number for all, those within one host too.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn shared_file_system(number: u32) -> Option<&'static str> {
+    Some(match number {
+        0x6969 => "NFS",
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
+        0x00c3_6400 => "Ceph",
+        0x5346_414f | 0x6b41_4653 => "AFS",
+        0x7375_7245 => "Coda",
+        0x0bd0_0bd0 => "Lustre",
+        0x4750_4653 => "GPFS",
+        0x0116_1970 => "GFS2",
+        0x7461_636f => "OCFS2",
+        _ => return None,
+    })
+}
+
 fn check_owner(path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
     let user = geteuid().as_raw();
     if metadata.uid() == user {
@@ -118,4 +156,38 @@ fn check_owner(path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
 /// Whether both describe one file.
 pub(super) fn is_same(a: &Metadata, b: &Metadata) -> bool {
     (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f080_file_systems_that_other_hosts_reach_are_known_and_those_of_this_host_are_not_among_them() {
+        for shared in [0x6969, 0xfe53_4d42, 0xff53_4d42, 0x00c3_6400] {
+            assert!(shared_file_system(shared).is_some(), "{shared:#x}");
+        }
+        // ext4, XFS, Btrfs, tmpfs, overlay, ZFS, FUSE, 9P
+        for local in [
+            0xef53,
+            0x5846_5342,
+            0x9123_683e,
+            0x0102_1994,
+            0x794c_7630,
+            0x2fc1_2fc1,
+            0x6573_5546,
+            0x0102_1997,
+        ] {
+            assert_eq!(shared_file_system(local), None, "{local:#x}");
+        }
+    }
+
+    #[test]
+    fn f080_the_directory_itself_is_asked() {
+        let here = File::open(std::env::temp_dir()).unwrap();
+        let number = rustix::fs::fstatfs(&here).unwrap().f_type as u32;
+        assert!(number != 0 && check_file_system(Path::new("here"), &here).is_ok());
+        let proc = rustix::fs::fstatfs(File::open("/proc").unwrap()).unwrap().f_type as u32;
+        assert_eq!(proc, 0x9fa0, "the number is read as statfs(2) writes it");
+    }
 }
