@@ -147,7 +147,8 @@ impl SessionBuilder {
 
     /// For tests only: has every time of the refresh protocol pass at `scale`, from 0.001 to 1,000. At 0.1 a foreign claim
     /// is waited out for 6 s instead of 60, the record is read ten times as often meanwhile, and a load is given 0.1 s
-    /// instead of 1 s. The wait budget of callers is not scaled.
+    /// instead of 1 s. The wait budget of callers is not scaled, nor are the limits that stores have of their own (0.9 s for a
+    /// load from Redis or Postgres, 1.8 s for a swap).
     ///
     /// All processes that share a store must be given the same scale.
     #[cfg(feature = "testing")]

@@ -1,6 +1,6 @@
 //! Where the server is and which table is used.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use tokio_postgres::{
     Config,
@@ -9,13 +9,12 @@ use tokio_postgres::{
 use zeroize::Zeroizing;
 
 use super::statements::Statements;
-use crate::store::{StoreError, remote::Roots};
+use crate::store::{
+    StoreError,
+    remote::{ADDRESS_PATIENCE, Roots},
+};
 
 const TABLE: &str = "tower_salesforce_auth";
-
-/// A host that is down may not even refuse, and the system would wait for it for minutes. Three of them leave time for a
-/// fourth within the 5 s that a connection may take.
-const CONNECT_LIMIT: Duration = Duration::from_millis(1500);
 
 /// How a [`PostgresStore`](super::PostgresStore) reaches its server. `Debug` shows neither user nor password.
 #[derive(Clone)]
@@ -62,7 +61,7 @@ impl PostgresConfig {
         // A standby may be behind, in reads too (F069); among several hosts the primary is sought.
         driver.target_session_attrs(TargetSessionAttrs::ReadWrite);
         if driver.get_connect_timeout().is_none() {
-            driver.connect_timeout(CONNECT_LIMIT);
+            driver.connect_timeout(ADDRESS_PATIENCE);
         }
         // In another order each time, or one that takes connections and says nothing would hide those after it for ever.
         driver.load_balance_hosts(LoadBalanceHosts::Random);
@@ -123,6 +122,8 @@ impl fmt::Debug for PostgresConfig {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -149,7 +150,7 @@ mod tests {
         let driver = |url| PostgresConfig::from_url(url).unwrap().driver;
         let config = driver("postgres://db1,db2,db3/x");
         assert_eq!(config.get_load_balance_hosts(), LoadBalanceHosts::Random);
-        assert_eq!(config.get_connect_timeout(), Some(&CONNECT_LIMIT));
+        assert_eq!(config.get_connect_timeout(), Some(&ADDRESS_PATIENCE));
         let own = driver("postgres://db/x?connect_timeout=3");
         assert_eq!(own.get_connect_timeout(), Some(&Duration::from_secs(3)));
     }

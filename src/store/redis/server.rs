@@ -2,6 +2,8 @@
 
 use std::{
     collections::HashMap,
+    io,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,7 +13,8 @@ use std::{
 use ::redis::{AsyncConnectionConfig, PushInfo, PushKind, Value, aio::MultiplexedConnection};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+    net::{TcpStream, lookup_host},
+    time::timeout,
 };
 use tokio_rustls::TlsConnector;
 
@@ -22,7 +25,7 @@ use super::{
 };
 use crate::store::{
     StoreError,
-    remote::{Connection, Dial, Hints, TlsStream},
+    remote::{ADDRESS_PATIENCE, Connection, Dial, Hints, TlsStream},
 };
 
 /// The server that a store is on.
@@ -56,8 +59,8 @@ impl Server {
     async fn open(&self) -> Result<Box<dyn Stream>, StoreError> {
         match &self.config.address {
             Address::Tcp { host, port, tls } => {
-                let stream =
-                    TcpStream::connect((host.as_str(), *port)).await.map_err(StoreError::unavailable)?;
+                let addresses = lookup_host((host.as_str(), *port)).await.map_err(StoreError::unavailable)?;
+                let stream = connect(addresses).await.map_err(StoreError::unavailable)?;
                 stream.set_nodelay(true).map_err(StoreError::unavailable)?;
                 if !tls {
                     return Ok(Box::new(stream));
@@ -133,5 +136,54 @@ impl Dial for Server {
         // Without hints there is polling.
         let _ = client.subscribe(self.names.channel()).await;
         Ok(connection)
+    }
+}
+
+/// Connects to the first address that answers.
+async fn connect(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match timeout(ADDRESS_PATIENCE, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("{address} does not answer")),
+        }
+    }
+    Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A server whose queue is full: the kernel drops whoever comes next, as a firewall does.
+    async fn silent() -> (TcpListener, Vec<TcpStream>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let full = socket.listen(1).unwrap();
+        let address = full.local_addr().unwrap();
+        let mut queue = Vec::new();
+        while let Ok(Ok(stream)) = timeout(Duration::from_millis(100), TcpStream::connect(address)).await {
+            queue.push(stream);
+        }
+        (full, queue)
+    }
+
+    #[tokio::test]
+    async fn f068_an_address_that_swallows_packets_is_passed_over() {
+        let (full, _queue) = silent().await;
+        let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addresses = [full.local_addr().unwrap(), open.local_addr().unwrap()];
+        tokio::time::pause();
+        let connecting = tokio::spawn(async move { connect(addresses.into_iter()).await });
+        let stream = connecting.await.unwrap().unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
+        let error = connect(addresses.into_iter().take(1)).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(connect(std::iter::empty()).await.is_err());
     }
 }

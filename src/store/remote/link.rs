@@ -33,6 +33,10 @@ const WRITE_PATIENCE: Duration = Duration::from_millis(1800);
 /// slow to greet is reached at the second try.
 const DIAL_PATIENCE: Duration = Duration::from_secs(5);
 
+/// For each address of a host: one that is down may not even refuse, and the system would wait for it for minutes. Three
+/// of them leave time for a fourth.
+pub(in crate::store) const ADDRESS_PATIENCE: Duration = Duration::from_millis(1500);
+
 /// Routers forget connections that are idle for some minutes and say nothing; refreshes are hours apart.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 

@@ -6,6 +6,6 @@ mod tls;
 
 pub(super) use self::{
     hints::Hints,
-    link::{Connection, Dial, Failed, Link},
+    link::{ADDRESS_PATIENCE, Connection, Dial, Failed, Link},
     tls::{Roots, TlsStream},
 };
