@@ -1,6 +1,11 @@
 //! Goes through schedules: all with few departures from what is usual, and many at random.
 
-use crate::{outside::Violation, steps::Setup, world::World};
+use crate::{
+    coverage::Coverage,
+    outside::Violation,
+    steps::{Setup, Step},
+    world::World,
+};
 
 /// A schedule ends after so many choices, whatever is left to be done.
 const LONGEST: usize = 200;
@@ -8,43 +13,50 @@ const LONGEST: usize = 200;
 /// Which of its options each choice took, where that was not the first.
 pub(crate) type Departures = Vec<(usize, usize)>;
 
+#[derive(Default)]
 pub(crate) struct Ran {
     pub(crate) violation: Option<Violation>,
     /// How many options each choice had.
     pub(crate) options: Vec<usize>,
     pub(crate) departures: Departures,
+    pub(crate) coverage: Coverage,
     pub(crate) story: Vec<String>,
 }
 
 /// What a number of schedules came to.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Explored {
     pub(crate) schedules: usize,
     pub(crate) choices: usize,
     pub(crate) deepest: usize,
+    pub(crate) coverage: Coverage,
     pub(crate) found: Option<(Violation, String)>,
 }
 
-/// Runs one schedule from the start. `choose` is told the number of the choice and of its options.
-pub(crate) fn run(setup: &'static Setup, tells: bool, mut choose: impl FnMut(usize, usize) -> usize) -> Ran {
+/// Runs one schedule from the start. `choose` is told the number of the choice and its options.
+pub(crate) fn run(
+    setup: &'static Setup,
+    tells: bool,
+    mut choose: impl FnMut(usize, &[Step]) -> usize,
+) -> Ran {
     let mut world = World::begin(setup);
-    let mut ran = Ran { violation: None, options: Vec::new(), departures: Vec::new(), story: Vec::new() };
+    world.story = tells.then(Vec::new);
+    let mut ran = Ran::default();
     while !world.is_over() && world.outside.violation.is_none() && ran.options.len() < LONGEST {
         let options = world.options();
-        let choice = choose(ran.options.len(), options.len()).min(options.len() - 1);
+        let choice = choose(ran.options.len(), &options).min(options.len() - 1);
         if choice > 0 {
             ran.departures.push((ran.options.len(), choice));
         }
         ran.options.push(options.len());
-        if tells {
-            ran.story.push(world.tell(options[choice]));
-        }
         world.take(options[choice]);
     }
     if world.outside.violation.is_none() {
         world.rest();
     }
     ran.violation = world.outside.violation;
+    ran.coverage = world.outside.coverage;
+    ran.story = world.story.unwrap_or_default();
     ran
 }
 
@@ -93,7 +105,7 @@ pub(crate) fn at_random(setup: &'static Setup, seed: u64, schedules: usize) -> E
         // Some schedules are wild, others have a fault here and there.
         let rarity = 2 + dice.below(12);
         let ran =
-            run(setup, false, |_, options| if dice.below(rarity) == 0 { dice.below(options) } else { 0 });
+            run(setup, false, |_, options| if dice.below(rarity) == 0 { dice.one_of(options) } else { 0 });
         explored.count(&ran);
         if ran.violation.is_some() {
             explored.found = Some(shortest(setup, ran));
@@ -108,6 +120,7 @@ impl Explored {
         self.schedules += 1;
         self.choices += ran.options.len();
         self.deepest = self.deepest.max(ran.options.len());
+        self.coverage.add(&ran.coverage);
     }
 }
 
@@ -138,6 +151,17 @@ impl Dice {
     fn new(seed: u64) -> Self {
         // Neighbouring seeds begin far apart, and none at zero.
         Self(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// Of all kinds alike: there are more ways to be slow than to lose an answer.
+    fn one_of(&mut self, options: &[Step]) -> usize {
+        let mut kinds: Vec<_> = options.iter().map(Step::kind).collect();
+        let of_kind = kinds.clone();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let kind = kinds[self.below(kinds.len())];
+        let alike: Vec<usize> = (0..options.len()).filter(|n| of_kind[*n] == kind).collect();
+        alike[self.below(alike.len())]
     }
 
     fn below(&mut self, limit: usize) -> usize {

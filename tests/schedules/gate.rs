@@ -113,6 +113,8 @@ pub(crate) struct Gate {
     pub(crate) site: Site,
     /// Tells of changed records, where the store hints at them.
     pub(crate) hints: Option<Arc<Notify>>,
+    /// Whether the store keeps what it has taken, come what may.
+    pub(crate) is_durable: bool,
 }
 
 impl Gate {
@@ -160,7 +162,7 @@ impl TokenStore for Gate {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(Scope::Host, true)
+        Capabilities::new(Scope::Host, self.is_durable).accept_loss()
     }
 }
 

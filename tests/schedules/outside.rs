@@ -3,10 +3,15 @@
 use std::{collections::HashMap, sync::Arc};
 
 use tokio::sync::Notify;
-use tower_salesforce_auth::store::{Revision, StoreKey, Stored, Swap};
+use tower_salesforce_auth::{
+    AuthErrorKind, Event,
+    store::{Revision, StoreKey, Stored, Swap},
+};
 
 use crate::{
+    coverage::Coverage,
     gate::{Answer, Asked, Site},
+    steps::{Setup, Store},
     support::EXPIRED,
 };
 
@@ -25,6 +30,8 @@ pub(crate) enum Violation {
     OverBudget,
     /// I6: a session went back to an older token.
     Backwards,
+    /// A grant ended although no grant was lost with its answer or its process.
+    Unaccounted,
     /// A person is asked to connect again although the grant is alive.
     AskedForPerson,
     /// Left alone, a session gets no token.
@@ -44,17 +51,25 @@ pub(crate) struct Grant {
     pub(crate) is_open: bool,
     /// Who was told the newest refresh token, and lives.
     holders: Vec<Site>,
+    /// Whether the store has lost the newest and did not get it back yet.
+    pub(crate) is_behind: bool,
 }
 
 pub(crate) struct Outside {
     pub(crate) grants: Vec<Grant>,
+    store: Store,
     records: HashMap<StoreKey, Stored>,
+    /// What was stored before the last write.
+    earlier: HashMap<StoreKey, Vec<u8>>,
     revisions: u64,
     pub(crate) token_requests: usize,
     pub(crate) hints: Option<Arc<Notify>>,
     /// How often the API was asked for each caller.
     sends: HashMap<usize, usize>,
     pub(crate) violation: Option<Violation>,
+    /// How many tokens nobody was told of, and how many processes were killed: no more grants may end.
+    pub(crate) losses: usize,
+    pub(crate) coverage: Coverage,
 }
 
 pub(crate) fn name(connection: usize) -> String {
@@ -83,15 +98,19 @@ fn key(connection: usize) -> StoreKey {
 }
 
 impl Outside {
-    pub(crate) fn new(connections: usize, hints: bool) -> Self {
+    pub(crate) fn new(setup: &Setup) -> Self {
         Self {
-            grants: (0..connections).map(|_| Grant::default()).collect(),
+            store: setup.store,
+            grants: (0..setup.connections).map(|_| Grant::default()).collect(),
             records: HashMap::new(),
+            earlier: HashMap::new(),
             revisions: 0,
             token_requests: 0,
-            hints: hints.then(Arc::default),
+            hints: setup.hints.then(Arc::default),
             sends: HashMap::new(),
             violation: None,
+            losses: 0,
+            coverage: Coverage::default(),
         }
     }
 
@@ -101,7 +120,7 @@ impl Outside {
     }
 
     pub(crate) fn record(&self, connection: usize) -> Option<serde_json::Value> {
-        Some(serde_json::from_slice(&self.records.get(&key(connection))?.bytes).expect("a record"))
+        Some(read(&self.records.get(&key(connection))?.bytes))
     }
 
     pub(crate) fn is_stored(&self, connection: usize) -> bool {
@@ -115,7 +134,12 @@ impl Outside {
         grant.newest == 0 || !grant.holders.is_empty() || self.is_stored(connection)
     }
 
+    pub(crate) fn revoked(&self) -> usize {
+        self.grants.iter().filter(|grant| grant.is_revoked).count()
+    }
+
     pub(crate) fn died(&mut self, process: usize) {
+        self.losses += self.grants.len();
         self.grants.iter_mut().for_each(|grant| grant.holders.retain(|site| site.process != process));
     }
 
@@ -133,7 +157,7 @@ impl Outside {
             }
             Asked::Swap { key: of, expected, record } => {
                 self.must(*of == key(site.connection), Violation::Astray);
-                Answer::Swapped(self.swap(of, *expected, record))
+                Answer::Swapped(self.swap(site.connection, of, *expected, record))
             }
             Asked::Token { refresh_token } => self.present(site, refresh_token),
             Asked::Api { bearer, host, .. } => self.request(site, bearer, host),
@@ -154,18 +178,84 @@ impl Outside {
         }
     }
 
-    fn swap(&mut self, key: &StoreKey, expected: Option<Revision>, record: &[u8]) -> Swap {
+    fn swap(&mut self, connection: usize, key: &StoreKey, expected: Option<Revision>, record: &[u8]) -> Swap {
         let current = self.records.get(key);
-        if current.map(|stored| stored.revision) != expected {
+        if current.map(|stored| stored.revision) != expected && self.store != Store::Overwrites {
             return Swap::Conflict(current.cloned());
         }
-        self.revisions += 1;
-        let revision = Revision::new(self.revisions);
-        self.records.insert(key.clone(), Stored { revision, bytes: record.to_vec() });
+        let before = current.map(|stored| stored.bytes.clone());
+        self.note(connection, before.as_deref(), record);
+        let revision = self.write(key, record.to_vec());
+        self.earlier.extend(before.map(|before| (key.clone(), before)));
         if let Some(hints) = &self.hints {
             hints.notify_waiters();
         }
         Swap::Applied(revision)
+    }
+
+    pub(crate) fn is_durable(&self) -> bool {
+        self.store != Store::FailsOver
+    }
+
+    /// Counts what a session tells.
+    pub(crate) fn heard(&mut self, event: &Event) {
+        self.coverage.note(match event {
+            Event::Refreshed { .. } => "refreshed",
+            Event::Adopted { .. } => "adopted",
+            Event::CommitDelayed => "commit delayed",
+            Event::ReauthorisationRequired(_) => "person asked for",
+            Event::RefreshFailed(error) if error.kind() == AuthErrorKind::OutcomeUnknown => "outcome unknown",
+            _ => return,
+        });
+    }
+
+    fn write(&mut self, key: &StoreKey, bytes: Vec<u8>) -> Revision {
+        self.revisions += 1;
+        let revision = Revision::new(self.revisions);
+        self.records.insert(key.clone(), Stored { revision, bytes });
+        revision
+    }
+
+    /// Counts what a write means.
+    fn note(&mut self, connection: usize, before: Option<&[u8]>, after: &[u8]) {
+        let (before, after) = (before.map(read).unwrap_or_default(), read(after));
+        let grant = &mut self.grants[connection];
+        if grant.is_behind && after["refresh_token"] == refresh_token(connection, grant.newest) {
+            grant.is_behind = false;
+            self.coverage.note("stored again");
+            return;
+        }
+        let claim = |record: &serde_json::Value| record["claim"]["nonce"].as_str().map(str::to_owned);
+        let what = match (claim(&before), claim(&after)) {
+            (None, Some(_)) => "claimed",
+            (Some(theirs), Some(ours)) if theirs != ours => "claim superseded",
+            (_, None) if before["lineage"] != after["lineage"] => "committed",
+            (Some(_), None) => "claim given up",
+            _ => return,
+        };
+        self.coverage.note(what);
+    }
+
+    pub(crate) fn has_written(&self, connection: usize) -> bool {
+        self.earlier.contains_key(&key(connection))
+    }
+
+    pub(crate) fn last_write_was_a_commit(&self, connection: usize) -> bool {
+        let earlier = self.earlier.get(&key(connection)).map(|bytes| read(bytes));
+        let newest = refresh_token(connection, self.grants[connection].newest);
+        self.is_stored(connection) && earlier.is_some_and(|earlier| earlier["refresh_token"] != newest)
+    }
+
+    /// The last write is lost. `sites`: all that live.
+    pub(crate) fn fail_over(&mut self, connection: usize, sites: Vec<Site>) {
+        if let Some(earlier) = self.earlier.remove(&key(connection)) {
+            self.write(&key(connection), earlier);
+        }
+        if self.store == Store::FailsOver {
+            let grant = &mut self.grants[connection];
+            (grant.holders, grant.is_behind) = (sites, true);
+            self.coverage.note("failover lost a commit");
+        }
     }
 
     /// A refresh token works once. Shown again it ends the grant, as Salesforce has it.
@@ -212,4 +302,8 @@ impl Outside {
             Answer::Json(401, EXPIRED.into())
         }
     }
+}
+
+fn read(record: &[u8]) -> serde_json::Value {
+    serde_json::from_slice(record).expect("a record")
 }

@@ -104,7 +104,12 @@ impl Process {
         let began = Instant::now();
         let serve = |connection| {
             let site = Site { process, life, connection };
-            let gate = Gate { desk: Arc::clone(desk), site, hints: outside.hints.clone() };
+            let gate = Gate {
+                desk: Arc::clone(desk),
+                site,
+                hints: outside.hints.clone(),
+                is_durable: outside.is_durable(),
+            };
             let client = Client::confidential("client", "client-secret");
             let seed = outside::refresh_token(connection, 0);
             let session = Session::builder(
@@ -181,6 +186,7 @@ impl Process {
     pub(crate) fn look(&mut self, outside: &mut Outside) {
         for served in &mut self.sessions {
             while let Some(Some(event)) = served.events.next().now_or_never() {
+                outside.heard(&event);
                 if let Event::Refreshed { generation, .. } | Event::Adopted { generation, .. } = event
                     && served.generation.replace(generation).is_some_and(|before| before >= generation)
                 {
@@ -198,6 +204,15 @@ impl Process {
             }
             served.serial = serial;
         }
+    }
+
+    pub(crate) fn site(&self, process: usize, connection: usize) -> Site {
+        Site { process, life: self.life, connection }
+    }
+
+    /// Whether a connection's token of that number is the last that was seen to be served.
+    pub(crate) fn serves(&self, connection: usize, serial: usize) -> bool {
+        self.sessions[connection].serial == serial
     }
 
     pub(crate) fn is_stored(&self) -> bool {

@@ -16,8 +16,21 @@ pub(crate) struct Setup {
     pub(crate) calls: &'static [(usize, usize, Call)],
     pub(crate) left: Left,
     pub(crate) hints: bool,
+    pub(crate) store: Store,
     /// How long after its claim a process or what it has sent may still be late.
     pub(crate) window: Option<Duration>,
+}
+
+/// What the store does with what it has taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Store {
+    Durable,
+    /// It may lose the last commit, once all have heard of it.
+    FailsOver,
+    /// It may lose any last write, a claim too: nobody can do with that.
+    FailsOverAnyTime,
+    /// It writes whatever it is given, and says that it has compared.
+    Overwrites,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +52,8 @@ pub(crate) enum Step {
     Sleep(usize, Duration),
     /// It is killed, and started again with nothing but its configuration.
     Crash(usize),
+    /// The store loses its last write of a connection's record.
+    FailOver(usize),
     /// Salesforce ends a connection's session.
     Expire(usize),
     /// A caller goes away.
@@ -46,6 +61,25 @@ pub(crate) enum Step {
     /// One more comes.
     Call(usize, Call),
     Tick,
+}
+
+impl Step {
+    /// What it has in common with others.
+    pub(crate) fn kind(&self) -> u8 {
+        match self {
+            Self::Tick => 0,
+            Self::Do(_, How::Well) => 1,
+            Self::Do(_, How::Refused | How::Lost | How::Unsent | How::Overloaded | How::Busy) => 2,
+            Self::Do(_, How::Unanswered | How::Broken) => 3,
+            Self::Hold(..) => 4,
+            Self::Sleep(..) => 5,
+            Self::Crash(_) => 6,
+            Self::FailOver(_) => 7,
+            Self::Expire(_) => 8,
+            Self::Cancel(_) => 9,
+            Self::Call(..) => 10,
+        }
+    }
 }
 
 /// How an operation takes effect.

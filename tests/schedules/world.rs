@@ -1,4 +1,7 @@
-//! The processes and the outside, and what may happen next.
+//! The processes and the outside, step by step.
+
+mod choices;
+mod rest;
 
 use std::{
     collections::HashMap,
@@ -6,19 +9,20 @@ use std::{
     time::Duration,
 };
 
-use tower_salesforce_auth::{AuthErrorKind, store::Swap};
+use tower_salesforce_auth::store::Swap;
 
 use crate::{
-    gate::{Answer, Asked, Desk, Site},
+    coverage::Coverage,
+    gate::{Answer, Asked, Desk, Pending, Site},
     outside::{Outside, Violation},
     process::{Call, Caller, Ended, Process},
-    steps::{HOLDS, How, Left, SLEEPS, Setup, Step, hows},
+    steps::{How, Left, Setup, Step},
 };
 
 /// How much of the world's time a step takes.
 const STEP: Duration = Duration::from_millis(1);
 /// How finely time passes while nothing is to be done. A process runs on its own for so long.
-const QUANTUM: Duration = Duration::from_millis(200);
+const QUANTUM: Duration = Duration::from_millis(400);
 /// For so long at most before something else may be chosen.
 const TICK: Duration = Duration::from_secs(5);
 /// What a session promises its callers.
@@ -27,12 +31,10 @@ const WAIT_BUDGET: Duration = Duration::from_secs(15);
 const NOTICE: Duration = Duration::from_secs(1);
 /// A token that is refused sooner is not taken for one that has expired.
 const WARM: Duration = Duration::from_secs(120);
-/// The first two wait-outs, and as much again.
-const PATIENCE: Duration = Duration::from_secs(400);
+/// So much is told of a schedule: whoever is stuck does the same for ever.
+const STORY: usize = 300;
 /// How late what was sent takes effect, where nothing else limits it.
 const LATE: Duration = Duration::from_secs(100);
-/// How many token requests a fault may lead to: those of a flight.
-const PER_FAULT: usize = 5;
 
 pub(crate) struct World {
     pub(crate) setup: &'static Setup,
@@ -48,19 +50,29 @@ pub(crate) struct World {
     announced: HashMap<usize, (Duration, Duration)>,
     /// The operations that were noticed.
     noticed: usize,
-    /// The claims that are acted on, and since when.
-    windows: HashMap<(usize, usize), (String, Duration)>,
+    /// The claims that are acted on, by process and connection.
+    windows: HashMap<(usize, usize), Window>,
     /// How many things went wrong, and how often somebody asked for a new token.
     faults: usize,
     reasons: usize,
     /// When an application last asked of its own accord.
     asked_at: Duration,
     expiries: usize,
+    /// What has happened, where that is wanted.
+    pub(crate) story: Option<Vec<String>>,
+}
+
+/// The time from a claim to the commit.
+struct Window {
+    nonce: String,
+    since: Duration,
+    /// Whether the refresh token was presented. Before that, a claim that is not fresh any more is given up.
+    is_sent: bool,
 }
 
 impl World {
     pub(crate) fn begin(setup: &'static Setup) -> Self {
-        let outside = Outside::new(setup.connections, setup.hints);
+        let outside = Outside::new(setup);
         let desk: Arc<Mutex<Desk>> = Arc::default();
         let now = Duration::ZERO;
         let processes = (0..setup.processes).map(|n| Process::start(n, 0, now, &desk, &outside)).collect();
@@ -80,6 +92,7 @@ impl World {
             reasons: setup.connections,
             asked_at: now,
             expiries: 0,
+            story: None,
         };
         if setup.is_warm {
             world.warm_up();
@@ -106,6 +119,7 @@ impl World {
         for connection in 0..self.setup.connections {
             self.expire(connection);
         }
+        self.outside.coverage = Coverage::default();
     }
 
     fn expire(&mut self, connection: usize) {
@@ -119,108 +133,26 @@ impl World {
         self.callers.push(self.processes[process].call(process, connection, call, number));
     }
 
-    // === what may happen ===
-
-    /// Everything that may happen next, what is usual first.
-    pub(crate) fn options(&self) -> Vec<Step> {
-        let usual = self.usual();
-        let mut options = vec![usual];
-        let desk = self.desk.lock().unwrap();
-        for (number, pending) in &desk.pending {
-            let site = pending.site;
-            let well = Step::Do(*number, How::Well);
-            if well != usual {
-                options.push(well);
-            }
-            if pending.is_abandoned() {
-                continue;
-            }
-            if self.left.faults > 0 {
-                options.extend(hows(&pending.asked).iter().map(|how| Step::Do(*number, *how)));
-            }
-            if self.left.pauses > 0 && !self.held.contains_key(number) {
-                let fits =
-                    HOLDS.iter().filter(|pause| self.fits(site.process, Some(site.connection), **pause));
-                options.extend(fits.map(|pause| Step::Hold(*number, *pause)));
-            }
-        }
-        for (n, process) in self.processes.iter().enumerate() {
-            if self.left.pauses > 0 && process.asleep_until.is_none() {
-                let fits = SLEEPS.iter().filter(|pause| {
-                    self.setup.window.is_none_or(|window| **pause <= window) && self.fits(n, None, **pause)
-                });
-                options.extend(fits.map(|pause| Step::Sleep(n, *pause)));
-            }
-            if self.left.faults > 0 {
-                options.push(Step::Crash(n));
-            }
-        }
-        if self.left.others > 0 {
-            let open = (0..self.setup.connections).filter(|n| self.outside.grants[*n].is_open);
-            options.extend(open.map(Step::Expire));
-            let waiting = self.callers.iter().enumerate().filter(|(_, caller)| !caller.is_over);
-            options.extend(waiting.map(|(n, _)| Step::Cancel(n)));
-            for process in 0..self.setup.processes {
-                options.push(Step::Call(process, Call::Request));
-                options.push(Step::Call(process, Call::Refresh));
-            }
-        }
-        options
-    }
-
-    fn usual(&self) -> Step {
-        let desk = self.desk.lock().unwrap();
-        let next = desk.pending.iter().find(|(number, pending)| {
-            !pending.is_abandoned() && self.held.get(number).is_none_or(|until| *until <= self.now)
-        });
-        next.map_or(Step::Tick, |(number, _)| Step::Do(*number, How::Well))
-    }
-
-    /// Whether what a process has claimed is still its own after `pause`.
-    fn fits(&self, process: usize, connection: Option<usize>, pause: Duration) -> bool {
-        let Some(window) = self.setup.window else { return true };
-        self.windows
-            .iter()
-            .filter(|((of, at), _)| *of == process && connection.is_none_or(|connection| connection == *at))
-            .all(|(_, (_, since))| self.now + pause <= *since + window)
-    }
-
-    /// Whether nobody does anything any more and nobody has a reason to, and nothing is on its way.
-    pub(crate) fn is_over(&self) -> bool {
-        self.callers.iter().all(|caller| caller.is_over)
-            && self.processes.iter().all(|process| process.asleep_until.is_none() && process.is_stored())
-            && self.outside.grants.iter().all(|grant| grant.is_open || grant.is_revoked)
-            && self.desk.lock().unwrap().pending.is_empty()
-    }
-
-    /// What is told of a step in a counterexample.
-    pub(crate) fn tell(&self, step: Step) -> String {
-        let at = format!("{:8.3}", self.now.as_secs_f64());
-        match step {
-            Step::Do(number, _) | Step::Hold(number, _) => {
-                let desk = self.desk.lock().unwrap();
-                let pending = &desk.pending[&number];
-                let Site { process, connection, .. } = pending.site;
-                let given_up = if pending.is_abandoned() { " (given up)" } else { "" };
-                format!("{at} p{process} c{connection} {step:?}: {:?}{given_up}", pending.asked)
-            }
-            _ => format!("{at} {step:?}"),
-        }
-    }
-
     // === what happens ===
 
     pub(crate) fn take(&mut self, step: Step) {
+        self.tell(|world| world.step(step));
         match step {
             Step::Do(number, how) => self.perform(number, how),
             Step::Hold(number, pause) => {
                 self.left.pauses -= 1;
                 self.faults += 1;
+                self.outside.coverage.note("operation slow");
                 self.held.insert(number, self.now + pause);
             }
             Step::Sleep(process, pause) => {
                 self.left.pauses -= 1;
                 self.faults += 1;
+                self.outside.coverage.note(if self.has_claimed(process) {
+                    "stood still with a claim"
+                } else {
+                    "stood still"
+                });
                 self.processes[process].asleep_until = Some(self.now + pause);
             }
             Step::Crash(process) => {
@@ -228,23 +160,39 @@ impl World {
                 self.faults += 1;
                 self.crash(process);
             }
+            Step::FailOver(connection) => {
+                self.left.faults -= 1;
+                self.faults += 1;
+                let sites = self.processes.iter().enumerate().map(|(n, process)| process.site(n, connection));
+                self.outside.fail_over(connection, sites.collect());
+            }
             Step::Expire(connection) => {
                 self.left.others -= 1;
                 self.expiries += 1;
+                self.outside.coverage.note("session expired");
                 self.expire(connection);
             }
             Step::Cancel(caller) => {
                 self.left.others -= 1;
                 self.callers[caller].cancel();
+                self.outside.coverage.note("caller gone");
             }
             Step::Call(process, call) => {
                 self.left.others -= 1;
+                self.outside.coverage.note("caller came");
                 self.call(process, 0, call);
             }
             Step::Tick => return self.tick(),
         }
         self.now += STEP;
         self.go_on();
+    }
+
+    fn tell(&mut self, what: impl FnOnce(&Self) -> String) {
+        if self.story.as_ref().is_some_and(|story| story.len() < STORY) {
+            let line = format!("{:8.3} {}", self.now.as_secs_f64(), what(self));
+            self.story.get_or_insert_default().push(line);
+        }
     }
 
     fn perform(&mut self, number: usize, how: How) {
@@ -256,8 +204,10 @@ impl World {
         }
         let is_done = matches!(how, How::Well | How::Unanswered | How::Broken);
         let done = is_done.then(|| self.outside.perform(site, asked));
+        self.note(&pending, how, done.as_ref());
         self.mind_the_window(site, asked, how, done.as_ref());
         let is_token = matches!(asked, Asked::Token { .. });
+        let is_granted = is_token && matches!(done, Some(Answer::Json(200, _)));
         let answer = match (how, done) {
             (How::Well, Some(done)) => done,
             (How::Unanswered | How::Lost, _) if !is_token => Answer::Ambiguous,
@@ -275,10 +225,36 @@ impl World {
             let awake = self.processes[site.process].awake;
             self.callers[*caller].at_api += awake - self.announced[&number].0;
         }
-        let is_granted = is_token && how == How::Well && matches!(answer, Answer::Json(200, _));
-        if pending.answer.send(answer).is_ok() && is_granted {
+        let is_told = pending.answer.send(answer).is_ok() && how == How::Well;
+        if is_granted && is_told {
             self.outside.was_told(site);
+        } else if is_granted {
+            self.outside.losses += 1;
         }
+    }
+
+    /// Counts what goes wrong with an operation.
+    fn note(&mut self, pending: &Pending, how: How, done: Option<&Answer>) {
+        let is_late = pending.is_abandoned();
+        let what = match (&pending.asked, how, done) {
+            (Asked::Load(_), How::Refused, _) => "load refused",
+            (Asked::Swap { .. }, How::Refused, _) => "swap refused",
+            (Asked::Swap { .. }, How::Lost, _) => "swap lost, not known",
+            (Asked::Swap { .. }, How::Unanswered, Some(Answer::Swapped(Swap::Applied(_)))) => {
+                "swap applied, not known"
+            }
+            (Asked::Swap { .. }, How::Unanswered, _) => "swap in conflict, not known",
+            (Asked::Swap { .. }, _, Some(Answer::Swapped(Swap::Applied(_)))) if is_late => "write came late",
+            (Asked::Token { .. }, How::Well, _) if is_late => "token request came late",
+            (Asked::Token { .. }, How::Lost, _) => "token request lost",
+            (Asked::Token { .. }, How::Unsent, _) => "token request never sent",
+            (Asked::Token { .. }, How::Unanswered, _) => "grant not told",
+            (Asked::Token { .. }, How::Broken, _) => "grant told as a 500",
+            (Asked::Token { .. }, How::Overloaded, _) => "overloaded",
+            (Asked::Token { .. }, How::Busy, _) => "already being processed",
+            _ => return,
+        };
+        self.outside.coverage.note(what);
     }
 
     /// Notes where a claim ends: at the write without one, or where its flight gives up for good.
@@ -289,7 +265,9 @@ impl World {
                 let is_applied = matches!(swap, Swap::Applied(_));
                 match claim(record) {
                     None => is_applied,
-                    Some(nonce) => !is_applied && self.windows.get(&at).is_some_and(|(of, _)| *of == nonce),
+                    Some(nonce) => {
+                        !is_applied && self.windows.get(&at).is_some_and(|window| window.nonce == nonce)
+                    }
                 }
             }
             (Asked::Token { .. }, _) => matches!(how, How::Unanswered | How::Lost | How::Broken),
@@ -300,7 +278,13 @@ impl World {
         }
     }
 
+    /// Whether a process acts on a claim.
+    fn has_claimed(&self, process: usize) -> bool {
+        self.windows.keys().any(|(of, _)| *of == process)
+    }
+
     fn crash(&mut self, process: usize) {
+        self.outside.coverage.note(if self.has_claimed(process) { "killed with a claim" } else { "killed" });
         let life = self.processes[process].life + 1;
         self.processes[process] = Process::start(process, life, self.now, &self.desk, &self.outside);
         self.outside.died(process);
@@ -386,16 +370,19 @@ impl World {
             match &pending.asked {
                 Asked::Swap { record, .. } => {
                     if let Some(nonce) = claim(record)
-                        && self.windows.get(&at).is_none_or(|(of, _)| *of != nonce)
+                        && self.windows.get(&at).is_none_or(|window| window.nonce != nonce)
                     {
-                        self.windows.insert(at, (nonce, self.now));
+                        self.windows.insert(at, Window { nonce, since: self.now, is_sent: false });
                     }
                 }
-                Asked::Token { .. } => self.outside.token_requests += 1,
+                Asked::Token { .. } => {
+                    self.outside.token_requests += 1;
+                    self.windows.entry(at).and_modify(|window| window.is_sent = true);
+                }
                 Asked::Api { caller, .. } => self.outside.sent(*caller),
                 Asked::Load(_) => {}
             }
-            let since = self.windows.get(&at).map_or(self.now, |(_, since)| *since);
+            let since = self.windows.get(&at).map_or(self.now, |window| window.since);
             let latest = since + self.setup.window.unwrap_or(LATE);
             self.announced.insert(*number, (self.processes[site.process].awake, latest));
         }
@@ -404,85 +391,6 @@ impl World {
             let has_effect = matches!(pending.asked, Asked::Swap { .. } | Asked::Token { .. });
             !pending.is_abandoned() || (has_effect && self.announced[number].1 >= self.now)
         });
-    }
-
-    // === the end ===
-
-    /// Does what is usual until nobody does anything any more.
-    fn run_out(&mut self) {
-        let until = self.now + PATIENCE;
-        while !self.is_over() && self.now < until {
-            self.take(self.usual());
-        }
-    }
-
-    /// Everything goes well from now on: does everybody get a token, and is the store up to date?
-    pub(crate) fn rest(&mut self) {
-        self.held.clear();
-        self.desk.lock().unwrap().pending.retain(|_, pending| !pending.is_abandoned());
-        self.run_out();
-        if !self.is_over() {
-            self.outside.violated(Violation::Stuck);
-        }
-        let is_calm = self.faults == 0 && self.expiries == 0;
-        if is_calm && self.callers.iter().any(|caller| caller.ended().is_some_and(|end| end != Ended::Served))
-        {
-            self.outside.violated(Violation::Unserved);
-        }
-        self.check_grants();
-        for process in 0..self.setup.processes {
-            for connection in 0..self.setup.connections {
-                self.recover(process, connection);
-            }
-        }
-        self.check_grants();
-        if self.outside.token_requests > self.reasons + PER_FAULT * self.faults {
-            self.outside.violated(Violation::Storm);
-        }
-    }
-
-    fn check_grants(&mut self) {
-        for connection in 0..self.setup.connections {
-            if self.outside.grants[connection].is_revoked {
-                continue;
-            }
-            let is_sound = |record: serde_json::Value| record["health"]["state"] == "sound";
-            if !self.outside.record(connection).is_none_or(is_sound) {
-                self.outside.violated(Violation::AskedForPerson);
-            }
-            let has_newest =
-                self.outside.grants[connection].newest == 0 || self.outside.is_stored(connection);
-            if self.outside.is_held(connection) && !has_newest {
-                self.outside.violated(Violation::NotStored);
-            }
-        }
-    }
-
-    /// Left alone, a session gets a token, or knows that the grant has ended.
-    fn recover(&mut self, process: usize, connection: usize) {
-        let until = self.now + PATIENCE;
-        let before = self.reasons;
-        loop {
-            self.call(process, connection, Call::Refresh);
-            self.reasons = before + 1;
-            self.now += STEP;
-            self.go_on();
-            self.run_out();
-            match self.callers.last().and_then(Caller::ended) {
-                Some(Ended::Served) => return,
-                Some(Ended::Failed(AuthErrorKind::ReauthorisationRequired)) => {
-                    if !self.outside.grants[connection].is_revoked {
-                        self.outside.violated(Violation::AskedForPerson);
-                    }
-                    return;
-                }
-                _ if self.now > until || self.outside.violation.is_some() => {
-                    self.outside.violated(Violation::Stuck);
-                    return;
-                }
-                _ => self.take(Step::Tick),
-            }
-        }
     }
 }
 
