@@ -3,7 +3,7 @@
 //! Beside the layer, with each way to keep a request for its resend: the service below alone (`bare`), the least that
 //! is possible with one token for ever (`limit`), the same below `tower::retry` with a policy that keeps a clone of
 //! each request (`retry`), and tower-http's `AddAuthorization` (`add_authorization`: a static token, no base URL, no
-//! resend). Read the ratios of one run; the machine's noise is in all of them alike. Exact counts: the bench `counts`.
+//! resend). Read the ratios of one run; the machine's noise is in all of them alike. Exact counts: the benches `instructions` and `allocations`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)] // a panic here is a broken bench
 
