@@ -11,6 +11,7 @@ pub(crate) const EVERYTHING: &[&str] = &[
     "swap applied, not known",
     "swap in conflict, not known",
     "write came late",
+    "outage",
     "failover lost a commit",
     // What went wrong at the token endpoint.
     "token request lost",

@@ -52,6 +52,8 @@ pub(crate) enum Step {
     Sleep(usize, Duration),
     /// It is killed, and started again with nothing but its configuration.
     Crash(usize),
+    /// The store refuses everything for a while.
+    Outage(Duration),
     /// The store loses its last write of a connection's record.
     FailOver(usize),
     /// Salesforce ends a connection's session.
@@ -69,15 +71,17 @@ impl Step {
         match self {
             Self::Tick => 0,
             Self::Do(_, How::Well) => 1,
-            Self::Do(_, How::Refused | How::Lost | How::Unsent | How::Overloaded | How::Busy) => 2,
+            Self::Do(_, How::Refused | How::Lost) => 2,
             Self::Do(_, How::Unanswered | How::Broken) => 3,
-            Self::Hold(..) => 4,
-            Self::Sleep(..) => 5,
-            Self::Crash(_) => 6,
-            Self::FailOver(_) => 7,
-            Self::Expire(_) => 8,
-            Self::Cancel(_) => 9,
-            Self::Call(..) => 10,
+            Self::Do(_, How::Unsent | How::Overloaded | How::Busy) => 4,
+            Self::Hold(..) => 5,
+            Self::Sleep(..) => 6,
+            Self::Crash(_) => 7,
+            Self::Outage(_) => 8,
+            Self::FailOver(_) => 9,
+            Self::Expire(_) => 10,
+            Self::Cancel(_) => 11,
+            Self::Call(..) => 12,
         }
     }
 }
@@ -113,6 +117,8 @@ pub(crate) fn hows(asked: &Asked) -> &'static [How] {
     }
 }
 
+/// Longer than all that a flight tries before it gives up, and than a waiter waits.
+pub(crate) const OUTAGES: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(20)];
 /// Longer than a claim is fresh; longer than a token request may take.
 pub(crate) const HOLDS: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(13)];
 /// The same, and almost as long as a claim is waited for; the last is longer than that.

@@ -44,6 +44,8 @@ pub(crate) struct World {
     processes: Vec<Process>,
     callers: Vec<Caller>,
     left: Left,
+    /// Until when the store refuses everything.
+    down_until: Option<Duration>,
     /// Until when an operation is slow.
     held: HashMap<usize, Duration>,
     /// When it was announced: how long its process was awake then, and after when it is no longer to take effect.
@@ -84,6 +86,7 @@ impl World {
             processes,
             callers: Vec::new(),
             left: setup.left,
+            down_until: None,
             held: HashMap::new(),
             announced: HashMap::new(),
             noticed: 0,
@@ -160,6 +163,12 @@ impl World {
                 self.faults += 1;
                 self.crash(process);
             }
+            Step::Outage(outage) => {
+                self.left.faults -= 1;
+                self.faults += 1;
+                self.outside.coverage.note("outage");
+                self.down_until = Some(self.now + outage);
+            }
             Step::FailOver(connection) => {
                 self.left.faults -= 1;
                 self.faults += 1;
@@ -202,6 +211,9 @@ impl World {
             self.left.faults -= 1;
             self.faults += 1;
         }
+        self.down_until = self.down_until.filter(|until| *until > self.now);
+        let is_of_store = matches!(asked, Asked::Load(_) | Asked::Swap { .. });
+        let how = if is_of_store && self.down_until.is_some() { How::Refused } else { how };
         let is_done = matches!(how, How::Well | How::Unanswered | How::Broken);
         let done = is_done.then(|| self.outside.perform(site, asked));
         self.note(&pending, how, done.as_ref());

@@ -6,7 +6,7 @@ use super::World;
 use crate::{
     gate::Site,
     process::Call,
-    steps::{HOLDS, How, SLEEPS, Step, Store, hows},
+    steps::{HOLDS, How, OUTAGES, SLEEPS, Step, Store, hows},
 };
 
 impl World {
@@ -42,6 +42,12 @@ impl World {
             if self.left.faults > 0 && !self.outside.grants.iter().any(|grant| grant.is_behind) {
                 options.push(Step::Crash(n));
             }
+        }
+        if self.left.faults > 0 && self.down_until.is_none() {
+            let fits = OUTAGES
+                .iter()
+                .filter(|outage| (0..self.setup.processes).all(|n| self.fits(n, None, **outage)));
+            options.extend(fits.map(|outage| Step::Outage(*outage)));
         }
         if self.left.faults > 0 {
             let loses = (0..self.setup.connections).filter(|n| self.may_fail_over(*n));
