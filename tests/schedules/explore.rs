@@ -65,15 +65,14 @@ pub(crate) fn replay(setup: &'static Setup, departures: &Departures, tells: bool
     run(setup, tells, |at, _| departures.iter().find(|(choice, _)| *choice == at).map_or(0, |(_, to)| *to))
 }
 
-/// Every schedule with at most `most` departures, those with few first, until there have been `limit`.
-pub(crate) fn all(setup: &'static Setup, most: usize, limit: usize) -> Explored {
+/// Every schedule with at most one departure, then about so many with two, spread evenly.
+pub(crate) fn few(setup: &'static Setup, with_two: usize) -> Explored {
     let mut explored = Explored::default();
     let mut front: Vec<Departures> = vec![Vec::new()];
+    let most = if with_two == 0 { 1 } else { 2 };
     for depth in 0..=most {
         let mut next = Vec::new();
-        // Where not all can be followed, those that are are spread evenly.
-        let left = limit.saturating_sub(explored.schedules).max(1);
-        let stride = front.len().div_ceil(left).max(1);
+        let stride = if depth == 2 { front.len().div_ceil(with_two).max(1) } else { 1 };
         for departures in front.iter().step_by(stride) {
             let ran = replay(setup, departures, false);
             explored.count(&ran);
