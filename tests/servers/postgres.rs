@@ -89,7 +89,7 @@ impl Postgres {
         for setting in &self.settings {
             command.args(["-c", setting]);
         }
-        self.running = Running::start(command, "ready to accept connections");
+        self.running = Running::start(command, "ready to accept connections", "QUIT");
         self.running.is_some()
     }
 
@@ -126,7 +126,7 @@ impl Postgres {
 
     /// Ends the server at once, without a checkpoint and without flushing anything.
     pub fn kill(&mut self) {
-        self.running.take().unwrap().end("QUIT");
+        self.running.take().unwrap().end();
     }
 
     /// Starts it again, on the same port.

@@ -46,13 +46,15 @@ pub fn free_port() -> u16 {
 #[derive(Debug)]
 pub struct Running {
     server: Child,
+    /// What it is ended by: with nothing saved, and nothing left behind.
+    signal: &'static str,
     /// Ends the server when its input ends, as that of a killed process does.
     watch: Child,
 }
 
 impl Running {
     /// Starts `command` and waits until it says `ready`; `None` if it ends before that, a port having been taken.
-    pub fn start(mut command: Command, ready: &'static str) -> Option<Self> {
+    pub fn start(mut command: Command, ready: &'static str, signal: &'static str) -> Option<Self> {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (tell, told) = mpsc::channel();
@@ -71,7 +73,7 @@ impl Running {
         let mut said = String::new();
         loop {
             match told.recv_timeout(PATIENCE) {
-                Ok(line) if line.contains(ready) => return Some(Self::watched(child)),
+                Ok(line) if line.contains(ready) => return Some(Self::watched(child, signal)),
                 Ok(line) => said = format!("{said}{line}\n"),
                 Err(mpsc::RecvTimeoutError::Disconnected) => {
                     child.wait().unwrap();
@@ -86,32 +88,28 @@ impl Running {
         }
     }
 
-    fn watched(server: Child) -> Self {
+    fn watched(server: Child, signal: &'static str) -> Self {
         let mut watch = Command::new("sh");
-        watch.args(["-c", "read -r _; kill -s QUIT \"$1\"", "sh", &server.id().to_string()]);
+        watch.args(["-c", "read -r _; kill -s \"$2\" \"$1\"", "sh", &server.id().to_string(), signal]);
         let watch = watch.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        Self { server, watch }
+        Self { server, signal, watch }
     }
 
-    /// Sends a signal, `KILL`, `QUIT`, …, and waits for the end.
-    pub fn end(mut self, signal: &str) {
-        self.end_by(signal);
-    }
-
-    fn end_by(&mut self, signal: &str) {
-        // First, lest it ends whoever gets the server's number next.
-        let _ = self.watch.kill();
-        let _ = self.watch.wait();
-        if matches!(self.server.try_wait(), Ok(None)) {
-            let _ = Command::new("kill").args(["-s", signal, &self.server.id().to_string()]).status();
-            let _ = self.server.wait();
-        }
+    /// Sends the signal and waits for the end.
+    pub fn end(self) {
+        drop(self);
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.end_by("QUIT");
+        // First, lest it ends whoever gets the server's number next.
+        let _ = self.watch.kill();
+        let _ = self.watch.wait();
+        if matches!(self.server.try_wait(), Ok(None)) {
+            let _ = Command::new("kill").args(["-s", self.signal, &self.server.id().to_string()]).status();
+            let _ = self.server.wait();
+        }
     }
 }
 

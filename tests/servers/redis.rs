@@ -49,7 +49,8 @@ impl Redis {
         command.arg(self.dir.path()).arg("--unixsocket").arg(self.socket());
         command
             .args(self.arguments.iter().map(|argument| argument.replace("{port}", &self.port.to_string())));
-        self.running = Running::start(command, "eady to accept connections");
+        // Not by a signal that can be ignored: below a background job of a shell QUIT is.
+        self.running = Running::start(command, "eady to accept connections", "KILL");
         self.running.is_some()
     }
 
@@ -67,7 +68,7 @@ impl Redis {
 
     /// Ends the server without a chance to save anything.
     pub fn kill(&mut self) {
-        self.running.take().unwrap().end("KILL");
+        self.running.take().unwrap().end();
     }
 
     /// Starts it again, on the same port.
