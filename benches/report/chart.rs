@@ -12,25 +12,27 @@ const TOP: f64 = 44.0;
 
 /// The pictures of the report: file and content.
 pub(crate) fn all(results: &Results) -> Vec<(&'static str, String)> {
-    let instructions = text::contenders(results, "instructions");
-    let mut charts = vec![
+    [
         (
             "benches/instructions.svg",
-            bars("Instructions over the bare service, a usual GET, one long-lived handle", &instructions),
+            "Instructions over the bare service, a usual GET, one long-lived handle",
+            text::contenders(results, "instructions"),
         ),
         (
             "benches/time.svg",
-            bars(
-                "Nanoseconds over the bare service, a usual GET, one long-lived handle",
-                &text::times(results),
-            ),
+            "Nanoseconds over the bare service, a usual GET, one long-lived handle",
+            text::times(results),
         ),
-    ];
-    let peers = text::peers(results, "instructions");
-    if !peers.is_empty() {
-        charts.push(("benches/peers.svg", bars("Instructions over the bare service, the same GET", &peers)));
-    }
-    charts
+        (
+            "benches/peers.svg",
+            "Instructions over the bare service, the same GET",
+            text::peers(results, "instructions"),
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, _, rows)| !rows.is_empty())
+    .map(|(file, title, rows)| (file, bars(title, &rows)))
+    .collect()
 }
 
 /// A bar for each value; ours stand out.
