@@ -9,8 +9,9 @@ use std::{
 const ROUNDS: &str = "BENCH_INSTRUCTIONS_ROUNDS";
 const CASE: &str = "BENCH_INSTRUCTIONS_CASE";
 
-/// Enough that what happens only now and then is spread, few enough that callgrind is done in a second.
-const FEW: usize = 500;
+/// Enough that what happens only now and then is spread, and so what is not the same in two processes (a directory's
+/// random name, say); few enough that callgrind is done in two seconds.
+const FEW: usize = 2_000;
 
 /// In the binary that runs below callgrind: its case and how many rounds of it to run.
 pub fn job() -> Option<(String, usize)> {
