@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use http::uri::Authority;
+
 use super::{Diagnosis, outcome::Outcome};
 use crate::{refusal::Verdict, token::Generation, token_endpoint::TokenError};
 
@@ -165,7 +167,7 @@ impl Diagnosis {
             all.extend(token.is_jwt.then_some(Evidence::JwtFormat));
         }
         if let Some(HostFacts { record, is_home }) = host {
-            all.push(Evidence::Host { record: record.clone(), is_home: *is_home });
+            all.push(Evidence::Host { record: record.to_string(), is_home: *is_home });
         }
         match (past.worked_here, past.worked) {
             (true, _) => all.push(Evidence::WorkedHere),
@@ -231,7 +233,7 @@ pub(crate) struct TokenFacts {
 /// Where the request went.
 #[derive(Clone, Debug)]
 pub(crate) struct HostFacts {
-    pub(crate) record: String,
+    pub(crate) record: Authority,
     pub(crate) is_home: bool,
 }
 

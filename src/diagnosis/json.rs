@@ -63,6 +63,8 @@ impl Diagnosis {
 
 #[cfg(test)]
 mod tests {
+    use http::uri::Authority;
+
     use super::*;
     use crate::{
         diagnosis::{Facts, HostFacts, Outcome, Past},
@@ -77,10 +79,11 @@ mod tests {
             message: Some("This session is not valid for use with the REST API".into()),
             retry_after: None,
         };
-        let host = Some(HostFacts { record: "acme.my.salesforce.com".into(), is_home: true });
+        let host =
+            Some(HostFacts { record: Authority::from_static("acme.my.salesforce.com"), is_home: true });
         let past = Past { worked: true, worked_here: true, ..Past::default() };
         let facts = Facts { host, past, ..Facts::default() };
-        let text = Diagnosis::new(Some(refusal), Outcome::RefusedAgain, facts).to_json();
+        let text = Diagnosis::new(Some(refusal.into()), Outcome::RefusedAgain, facts).to_json();
         assert!(!text.contains('\n'));
         let json: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["verdict"], "SessionNotPermitted");

@@ -12,7 +12,7 @@ mod outcome;
 mod paragraph;
 mod rank;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::Response;
 
@@ -45,13 +45,13 @@ use crate::{
 )]
 #[derive(Clone, Debug)]
 pub struct Diagnosis {
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) refusal: Option<Arc<Refusal>>,
     pub(crate) outcome: Outcome,
     pub(crate) facts: Facts,
 }
 
 impl Diagnosis {
-    pub(crate) fn new(refusal: Option<Refusal>, outcome: Outcome, facts: Facts) -> Self {
+    pub(crate) fn new(refusal: Option<Arc<Refusal>>, outcome: Outcome, facts: Facts) -> Self {
         Self { refusal, outcome, facts }
     }
 
@@ -188,7 +188,7 @@ mod tests {
             api_scope: None,
             is_jwt: false,
         };
-        Diagnosis::new(Some(refusal), outcome, Facts { token: Some(token), ..Facts::default() })
+        Diagnosis::new(Some(Arc::new(refusal)), outcome, Facts { token: Some(token), ..Facts::default() })
     }
 
     fn unavailable() -> AuthError {

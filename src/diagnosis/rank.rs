@@ -29,7 +29,7 @@ pub(crate) const EVICTION: u32 = 3;
 /// The possible causes, the likeliest first. Empty if nothing is refused.
 pub(super) fn causes(diagnosis: &Diagnosis) -> Vec<RankedCause> {
     let mut ranking = Ranking {
-        refusal: diagnosis.refusal.as_ref(),
+        refusal: diagnosis.refusal.as_deref(),
         outcome: &diagnosis.outcome,
         facts: &diagnosis.facts,
         causes: Vec::new(),
@@ -300,7 +300,7 @@ impl Ranking<'_> {
 
     fn host(&self) -> Option<Evidence> {
         let host = self.facts.host.as_ref()?;
-        Some(Evidence::Host { record: host.record.clone(), is_home: host.is_home })
+        Some(Evidence::Host { record: host.record.to_string(), is_home: host.is_home })
     }
 
     /// The org spoke of maintenance lately.

@@ -107,7 +107,7 @@ impl fmt::Debug for Diagnose {
 /// What a round of questions brought.
 struct Findings {
     probes: Probes,
-    refusal: Option<Refusal>,
+    refusal: Option<Arc<Refusal>>,
 }
 
 impl Shared {
@@ -199,7 +199,7 @@ impl Shared {
                 findings.probes.read = Some(Ok(()));
             } else if refusal.verdict != Verdict::NotAuth {
                 findings.probes.read = Some(Err(refusal.verdict));
-                findings.refusal = Some(refusal);
+                findings.refusal = Some(Arc::new(refusal));
             }
         }
         findings

@@ -1,6 +1,6 @@
 //! What a session has lived through: the past by which causes are told apart.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{live::Live, state::State};
 use crate::{
@@ -38,19 +38,19 @@ pub(super) struct History {
     judged: Option<Generation>,
     maintenance: Option<Instant>,
     /// The last refusal of the newest session that was refused, and when that was.
-    last: Option<(Generation, Refusal, Instant)>,
+    last: Option<(Generation, Arc<Refusal>, Instant)>,
 }
 
 impl State {
     /// Notes a refusal of a request that was sent with `live`.
-    pub(super) fn note_refusal(&mut self, live: &Live, refusal: &Refusal) {
+    pub(super) fn note_refusal(&mut self, live: &Live, refusal: &Arc<Refusal>) {
         if self.history.refused(live, refusal, false, clock::now()) {
             self.outbox.push(Event::SessionsDieYoung { sessions: EVICTION });
         }
     }
 
     /// Notes a refusal of the second send, with the session that was begun for it.
-    pub(super) fn note_second_refusal(&mut self, live: &Live, refusal: &Refusal) {
+    pub(super) fn note_second_refusal(&mut self, live: &Live, refusal: &Arc<Refusal>) {
         self.history.refused(live, refusal, true, clock::now());
     }
 
@@ -72,7 +72,7 @@ impl State {
                 api_scope: live.tokens.has_api_scope(),
                 is_jwt: live.tokens.access_token.expose().starts_with("eyJ"),
             }),
-            host: live.map(|live| HostFacts { record: live.authority.to_string(), is_home }),
+            host: live.map(|live| HostFacts { record: live.authority.clone(), is_home }),
             past,
             ..Facts::default()
         }
@@ -91,10 +91,10 @@ impl History {
     }
 
     /// Notes a refusal. Whether this is the session by which dying young becomes a habit.
-    fn refused(&mut self, live: &Live, refusal: &Refusal, is_second: bool, now: Instant) -> bool {
+    fn refused(&mut self, live: &Live, refusal: &Arc<Refusal>, is_second: bool, now: Instant) -> bool {
         let verdict = refusal.verdict;
         if self.last.as_ref().is_none_or(|(generation, ..)| *generation <= live.generation) {
-            self.last = Some((live.generation, refusal.clone(), now));
+            self.last = Some((live.generation, Arc::clone(refusal), now));
         }
         match verdict {
             Verdict::ReadOnlyMaintenance | Verdict::OrgUnavailable => self.maintenance = Some(now),
@@ -133,10 +133,10 @@ impl History {
     }
 
     /// How requests with the session `generation` were refused last, if it is the newest that was and that is recent.
-    pub(super) fn last_refusal(&self, generation: Generation, now: Instant) -> Option<Refusal> {
+    pub(super) fn last_refusal(&self, generation: Generation, now: Instant) -> Option<Arc<Refusal>> {
         let (last, refusal, met) = self.last.as_ref()?;
         let is_recent = now.saturating_duration_since(*met) < REFUSAL_MEMORY;
-        (*last == generation && is_recent).then(|| refusal.clone())
+        (*last == generation && is_recent).then(|| Arc::clone(refusal))
     }
 
     /// The past of `live`, which ends the habit of dying young if it lives on.
@@ -163,13 +163,11 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::clock;
 
-    fn refusal(verdict: Verdict) -> Refusal {
-        Refusal { verdict, code: None, message: None, retry_after: None }
+    fn refusal(verdict: Verdict) -> Arc<Refusal> {
+        Arc::new(Refusal { verdict, code: None, message: None, retry_after: None })
     }
 
     fn live(generation: u64) -> Arc<Live> {

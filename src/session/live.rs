@@ -13,6 +13,7 @@ use http::{
 };
 
 use crate::{
+    OrgId,
     clock::{self, Instant},
     refusal::Dialect,
     secret::Secret,
@@ -33,6 +34,8 @@ pub(crate) struct Live {
     pub(crate) scheme: Scheme,
     pub(crate) authority: Authority,
     pub(crate) tokens: Arc<TokenSet>,
+    /// The org that the token says it is of.
+    org: Option<OrgId>,
     pub(crate) since: Instant,
     /// Whether a request with this token was ever answered with something other than a refusal. Shared by all copies.
     accepted: Arc<AtomicBool>,
@@ -75,6 +78,7 @@ impl Live {
             credentials: Credentials::new(bearer.expose().as_bytes())?,
             scheme: tokens.instance_url.scheme().clone(),
             authority: tokens.instance_url.authority().clone(),
+            org: tokens.org(),
             tokens: Arc::new(tokens),
             since: clock::now(),
             accepted: Arc::default(),
@@ -107,7 +111,7 @@ impl Live {
     /// Whether `now` is another org's: the connection was given away meanwhile (`Reconnect::accept_new_org`). A path
     /// alone would lead there, with a record or a deletion that was meant for the former one.
     pub(crate) fn is_other_org(&self, now: &Self) -> bool {
-        matches!((self.tokens.org(), now.tokens.org()), (Some(before), Some(now)) if before != now)
+        matches!((&self.org, &now.org), (Some(before), Some(now)) if before != now)
     }
 
     /// The same token set on memory of its own: a header value and an authority are reference-counted bytes, and
@@ -119,6 +123,7 @@ impl Live {
             scheme: self.scheme.clone(),
             authority: Authority::try_from(self.authority.as_str())
                 .unwrap_or_else(|_| self.authority.clone()),
+            org: self.org.clone(),
             tokens: Arc::clone(&self.tokens),
             since: self.since,
             accepted: Arc::clone(&self.accepted),

@@ -234,7 +234,7 @@ impl Session {
     }
 
     /// Notes that a resend was refused. Returns the diagnosis to attach.
-    pub(crate) fn resend_refused(&self, live: &Live, refusal: Refusal, is_home: bool) -> Diagnosis {
+    pub(crate) fn resend_refused(&self, live: &Live, refusal: Arc<Refusal>, is_home: bool) -> Diagnosis {
         let outcome = self.0.resend_refused(live, &refusal);
         self.0.diagnosis(refusal, live, is_home, outcome)
     }
@@ -243,7 +243,7 @@ impl Session {
     pub(crate) fn not_resent(
         &self,
         live: &Live,
-        refusal: Refusal,
+        refusal: Arc<Refusal>,
         is_home: bool,
         reason: NotResendable,
     ) -> Diagnosis {

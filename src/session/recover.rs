@@ -29,7 +29,7 @@ const TOO_YOUNG_TO_EXPIRE: Duration = Duration::from_secs(60);
 pub(crate) struct Refused {
     /// The token that the request was sent with.
     pub(crate) live: Arc<Live>,
-    pub(crate) refusal: Refusal,
+    pub(crate) refusal: Arc<Refusal>,
     /// Whether it was sent to the org's own host.
     pub(crate) is_home: bool,
     /// Whether the layer holds a copy of the request, or why not.
@@ -87,7 +87,7 @@ impl Shared {
     /// What is known now of a refusal that is handed to the caller.
     pub(super) fn diagnosis(
         &self,
-        refusal: Refusal,
+        refusal: Arc<Refusal>,
         live: &Live,
         is_home: bool,
         outcome: diagnosis::Outcome,
@@ -200,7 +200,7 @@ impl Shared {
     }
 
     /// Notes that a resend with `live` was refused, and says what that means.
-    pub(super) fn resend_refused(&self, live: &Live, refusal: &Refusal) -> diagnosis::Outcome {
+    pub(super) fn resend_refused(&self, live: &Live, refusal: &Arc<Refusal>) -> diagnosis::Outcome {
         let mut state = self.state();
         state.note_second_refusal(live, refusal);
         self.judge_resend(&mut state, live, refusal)

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use http::uri::Authority;
+
 use super::*;
 use crate::{
     diagnosis::{HostFacts, NotResendable, Past, Probes},
@@ -18,7 +20,7 @@ const ALIVE: (Verdict, &str, &str) = (
 
 fn refused((verdict, code, message): (Verdict, &str, &str), outcome: Outcome) -> Diagnosis {
     let refusal = Refusal { code: Some(code.into()), message: Some(message.into()), ..bare(verdict) };
-    Diagnosis::new(Some(refusal), outcome, facts(false))
+    Diagnosis::new(Some(refusal.into()), outcome, facts(false))
 }
 
 fn bare(verdict: Verdict) -> Refusal {
@@ -188,10 +190,10 @@ fn every_verdict_has_a_cause_and_only_words_make_it_certain() {
         (V::Forbidden, Cause::Intermediary),
         (V::WrongHost, Cause::WrongInstanceUrl),
     ] {
-        let diagnosis = Diagnosis::new(Some(bare(verdict)), Outcome::NotRefreshable, Facts::default());
+        let diagnosis = Diagnosis::new(Some(bare(verdict).into()), Outcome::NotRefreshable, Facts::default());
         assert_eq!(first(&diagnosis), (cause, Medium), "{verdict:?}");
     }
-    let nothing = Diagnosis::new(Some(bare(V::NotAuth)), Outcome::NotRefreshable, Facts::default());
+    let nothing = Diagnosis::new(Some(bare(V::NotAuth).into()), Outcome::NotRefreshable, Facts::default());
     assert!(causes(&nothing).is_empty());
 }
 
@@ -294,7 +296,7 @@ fn a_session_that_is_let_in_by_another_way_has_neither_expired_nor_gone_astray()
 
 #[test]
 fn what_the_org_accepts_says_nothing_of_an_origin_that_is_not_the_orgs() {
-    let host = Some(HostFacts { record: "acme.my.salesforce.com".into(), is_home: false });
+    let host = Some(HostFacts { record: Authority::from_static("acme.my.salesforce.com"), is_home: false });
     let earlier = Past { worked: true, worked_here: true, ..Past::default() };
     let mut away = accepted(past(refused(DEAD, Outcome::RefusedAgain), earlier));
     away.facts.host = host;
