@@ -26,15 +26,11 @@ pub(crate) fn wall() -> Duration {
 /// The runtime for the timers of a future that is polled here: this one or, if there is none here or it has no timers,
 /// the `given` one.
 pub(crate) fn runtime_with_timers(given: Option<&Handle>) -> Option<Handle> {
-    Handle::try_current().ok().into_iter().chain(given.cloned()).find(has_timers)
+    runtimes(given).find(|runtime| Timer::start_on(runtime, Duration::ZERO).is_some())
 }
 
-/// Whether timers can be made and polled: not where they were not enabled, nor where the runtime has shut down.
-fn has_timers(runtime: &Handle) -> bool {
-    let _inside = runtime.enter();
-    // Nothing but a panic tells.
-    catch_unwind(|| pin!(tokio::time::sleep(Duration::ZERO)).poll(&mut Context::from_waker(Waker::noop())))
-        .is_ok()
+fn runtimes(given: Option<&Handle>) -> impl Iterator<Item = Handle> {
+    Handle::try_current().ok().into_iter().chain(given.cloned())
 }
 
 /// How the times of the refresh protocol relate to real ones: 1 other than in tests, which may have them all pass
@@ -96,9 +92,19 @@ pub(crate) struct Timer(Pin<Box<Sleep>>);
 impl Timer {
     /// Begins a pause on the [runtime](runtime_with_timers) that has timers, if there is one.
     pub(crate) fn start(pause: Duration, given: Option<&Handle>) -> Option<Self> {
-        let runtime = runtime_with_timers(given)?;
+        runtimes(given).find_map(|runtime| Self::start_on(&runtime, pause))
+    }
+
+    /// `None` where timers were not enabled, and where the runtime has shut down.
+    fn start_on(runtime: &Handle, pause: Duration) -> Option<Self> {
         let _inside = runtime.enter();
-        Some(Self(Box::pin(tokio::time::sleep(pause))))
+        // Nothing but a panic tells: the one when it is made, the other when it is polled.
+        catch_unwind(|| {
+            let mut sleep = Box::pin(tokio::time::sleep(pause));
+            let _ = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            Self(sleep)
+        })
+        .ok()
     }
 
     /// Ready when the pause is over, or its runtime has shut down.
