@@ -20,7 +20,7 @@ use crate::{
     refusal::{self, Refusal, Verdict},
     request::replay::Kept,
     response::{Peek, PeekBody},
-    session::{Live, Recover, Recovery, Refused as Evidence, Session},
+    session::{Live, Recover, Recovery, Refused as Evidence},
 };
 
 /// Reads the answer; if it is the first and a refusal, recovers the session and sends the request once more.
@@ -40,8 +40,8 @@ enum Stage<S, B, K, Rs: Body> {
 struct Held<K, Rs: Body> {
     /// The refusal, to be handed back if nothing helps.
     answer: Response<PeekBody<Rs>>,
-    refusal: Refusal,
-    copy: Result<(Request<()>, K), NotResendable>,
+    refusal: Arc<Refusal>,
+    copy: Result<Copy<K>, NotResendable>,
 }
 
 /// How it goes on for the request.
@@ -113,19 +113,17 @@ where
             self.errand.accept(&answer);
             return ControlFlow::Break(answer);
         }
+        let refusal = Arc::new(refusal);
         let is_home = self.errand.is_home();
         let Errand { shared, live, attempt, .. } = &mut self.errand;
         match mem::replace(attempt, Attempt::Last) {
             Attempt::First(copy) => {
-                // Unpacked and held before anything is decided: the session is told only of a resend that can be
-                // made, and a body that still streams does not outgrow its cap while the session recovers.
-                let copy = copy.and_then(|Copy { head, mut body }| {
-                    body.hold()?;
-                    Ok((head.unpack().ok_or(NotResendable::Head)?, body))
-                });
+                // Held before anything is decided: a body that still streams does not outgrow its cap while the session
+                // recovers. The head stays packed until then: a crowd waits in a small room.
+                let copy = copy.and_then(|mut copy| copy.body.hold().map(|()| copy));
                 let live = Arc::clone(live);
                 let resendable = copy.as_ref().map_or_else(|reason| Err(*reason), |_| Ok(()));
-                let evidence = Evidence { live, refusal: refusal.clone(), is_home, resendable };
+                let evidence = Evidence { live, refusal: Arc::clone(&refusal), is_home, resendable };
                 let recover = shared.session.recover(evidence);
                 ControlFlow::Continue(Stage::Recovering(recover, Held { answer, refusal, copy }))
             }
@@ -144,10 +142,7 @@ where
         let Errand { shared, live: refused, .. } = &self.errand;
         let diagnosis = match advice {
             Recovery::HandBack(diagnosis) => *diagnosis,
-            Recovery::Resend(live) => match copy
-                .and_then(|copy| self.unless_done(copy, &answer, &live))
-                .and_then(|copy| resend(copy, &shared.session, &live))
-            {
+            Recovery::Resend(live) => match copy.and_then(|copy| self.again(copy, &answer, &live)) {
                 Ok((request, given)) => {
                     // Not before: until now it might have had to go to the caller. Not later: what it holds of a limit
                     // or a connection may be what the second send needs.
@@ -163,32 +158,28 @@ where
         ControlFlow::Break(answer)
     }
 
-    /// The copy, unless the request may have been carried out (F160). An error is answered before that, but a redirect
-    /// may show the way to what was made: then only a host that the org has left means that nothing was.
-    fn unless_done<C, T>(
+    /// The request of the second send and the URI that it was given, if it may be sent again, its body is still whole
+    /// and its target still ours.
+    fn again<T>(
         &self,
-        copy: (Request<()>, C),
+        copy: Copy<K>,
         answer: &Response<T>,
         now: &Live,
-    ) -> Result<(Request<()>, C), NotResendable> {
-        let has_moved = self.errand.live.authority != now.authority;
-        if has_moved || copy.0.method().is_safe() || !answer.status().is_redirection() {
-            Ok(copy)
-        } else {
-            Err(NotResendable::Redirected)
+    ) -> Result<(Request<B>, Uri), NotResendable> {
+        let head = copy.head.unpack().ok_or(NotResendable::Head)?;
+        if !head.method().is_safe() && self.may_be_done(answer, now) {
+            return Err(NotResendable::Redirected);
         }
+        let given = head.uri().clone();
+        let head = again(head, &self.errand.shared.session, now).map_err(|_| NotResendable::Head)?;
+        let body = copy.body.into_body()?;
+        Ok((head.map(|()| body), given))
     }
-}
 
-/// The request of the second send and the URI that it was given, if the body is still whole and the target still ours.
-fn resend<K: Kept>(
-    copy: (Request<()>, K),
-    session: &Session,
-    live: &Live,
-) -> Result<(Request<K::Body>, Uri), NotResendable> {
-    let (head, body) = copy;
-    let given = head.uri().clone();
-    let head = again(head, session, live).map_err(|_| NotResendable::Head)?;
-    let body = body.into_body()?;
-    Ok((head.map(|()| body), given))
+    /// Whether the request may have been carried out (F160). An error is answered before that, but a redirect may show
+    /// the way to what was made: then only a host that the org has left means that nothing was.
+    fn may_be_done<T>(&self, answer: &Response<T>, now: &Live) -> bool {
+        let has_moved = self.errand.live.authority != now.authority;
+        answer.status().is_redirection() && !has_moved
+    }
 }

@@ -80,7 +80,8 @@ impl PackedHead {
         *request.uri_mut() = uri(&scheme, authority, path)?;
         *request.version_mut() = self.version;
         *request.extensions_mut() = self.extensions;
-        let mut headers = HeaderMap::try_with_capacity(self.headers).ok()?;
+        // With room for the token, which is what it is unpacked for.
+        let mut headers = HeaderMap::try_with_capacity(self.headers.checked_add(1)?).ok()?;
         for _ in 0..self.headers {
             let (name, value, is_sensitive) = packed.pair()?;
             let mut value = HeaderValue::from_maybe_shared(value).ok()?;

@@ -103,7 +103,8 @@ pin_project! {
 
 impl<B: Body> Peeked<B> {
     pub(crate) fn new(body: B) -> Self {
-        Self { frames: VecDeque::new(), hint: body.size_hint(), ended: false, rest: body }
+        // Refusals come in one frame.
+        Self { frames: VecDeque::with_capacity(1), hint: body.size_hint(), ended: false, rest: body }
     }
 
     /// Takes one more frame from the body. What came is the last of [`frames`](Self::frames); `None` means the end.
