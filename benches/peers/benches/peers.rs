@@ -15,7 +15,9 @@ use std::{
 };
 
 use tower_salesforce_auth_peers::{
-    NOT_DRIVEN, SHAPE, all, names,
+    NOT_DRIVEN, SHAPE, all,
+    end::tokens_of_three,
+    names,
     rig::{
         instructions,
         medians::Medians,
@@ -30,6 +32,10 @@ fn main() -> ExitCode {
         thread::spawn(|| ()).join().unwrap();
         set_up(&name)(rounds);
         return ExitCode::SUCCESS;
+    }
+    for peer in all() {
+        assert_eq!(tokens_of_three(peer.name), 3, "{} puts a token on each request", peer.name);
+        assert_eq!(tokens_of_three(peer.over.name()), 0, "and what is subtracted for it does not");
     }
     let times = times();
     let allocations = allocations();

@@ -25,6 +25,7 @@ use futures_util::FutureExt;
 
 use crate::{
     Over, Peer, Rounds, SHAPE,
+    end::arrived,
     rig::{ACCESS_TOKEN, HOST},
     runtime,
 };
@@ -52,7 +53,7 @@ pub(crate) const PEERS: [Peer; 1] = [Peer {
                     .signer()
                     .sign_http_request(&mut request, &identity, endpoint, &components, &config)
                     .unwrap();
-                black_box(request);
+                send(request);
             }
         })
     },
@@ -81,11 +82,16 @@ fn request() -> HttpRequest {
     SHAPE.request().map(|_| SdkBody::empty()).try_into().unwrap()
 }
 
+fn send(request: HttpRequest) {
+    arrived(|| request.headers().get("authorization").map(str::as_bytes));
+    black_box(request);
+}
+
 /// The same without a token.
 pub(crate) fn base() -> Rounds {
     Box::new(|rounds| {
         for _ in 0..rounds {
-            black_box(request());
+            send(request());
         }
     })
 }

@@ -7,7 +7,7 @@ use azure_core::{
     credentials::{AccessToken, TokenCredential, TokenRequestOptions},
     http::{
         AsyncRawResponse, Context, HttpClient, Method, Request, StatusCode, Transport, Url,
-        headers::{HeaderName, Headers},
+        headers::{AUTHORIZATION, HeaderName, Headers},
         policies::{Policy, TransportPolicy, auth::BearerTokenAuthorizationPolicy},
     },
     time::OffsetDateTime,
@@ -16,6 +16,7 @@ use futures_util::FutureExt;
 
 use crate::{
     Over, Peer, Rounds, SHAPE,
+    end::arrived,
     rig::{ACCESS_TOKEN, HOST},
 };
 
@@ -48,6 +49,7 @@ struct End;
 #[async_trait::async_trait]
 impl HttpClient for End {
     async fn execute_request(&self, request: &Request) -> Result<AsyncRawResponse> {
+        arrived(|| request.headers().get_optional_str(&AUTHORIZATION).map(str::as_bytes));
         black_box(request);
         Ok(AsyncRawResponse::from_bytes(StatusCode::Ok, Headers::new(), ""))
     }

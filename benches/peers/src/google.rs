@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 use tower::Service;
 
-use crate::{Over, Peer, SHAPE, rig::Bare, runtime};
+use crate::{Over, Peer, SHAPE, end::End, runtime};
 
 pub(crate) const PEERS: [Peer; 1] = [Peer {
     name: "google-cloud-auth",
@@ -26,7 +26,7 @@ pub(crate) const PEERS: [Peer; 1] = [Peer {
                 let headers = credentials.headers(Extensions::new()).now_or_never().expect("cached").unwrap();
                 let CacheableResource::New { data, .. } = headers else { panic!("no tag was given") };
                 request.headers_mut().extend(data);
-                Bare.call(request).now_or_never().unwrap().unwrap();
+                End.call(request).now_or_never().unwrap().unwrap();
             }
         })
     },

@@ -7,7 +7,8 @@ use tower::ServiceBuilder;
 
 use crate::{
     Over, Peer, Rounds,
-    rig::{ACCESS_TOKEN, Bare, HOST},
+    end::End,
+    rig::{ACCESS_TOKEN, HOST},
     through,
 };
 
@@ -44,5 +45,5 @@ fn stack(authorize: impl FnOnce(&mut Config)) -> Rounds {
     let mut config = Config::new(format!("https://{HOST}").parse().unwrap());
     authorize(&mut config);
     let auth = config.auth_layer().unwrap().expect("a token");
-    through(ServiceBuilder::new().layer(config.base_uri_layer()).layer(auth).service(Bare))
+    through(ServiceBuilder::new().layer(config.base_uri_layer()).layer(auth).service(End))
 }

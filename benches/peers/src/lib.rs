@@ -13,6 +13,7 @@ pub mod rig;
 
 mod aws;
 mod azure;
+pub mod end;
 mod google;
 mod kube;
 mod octocrab;
@@ -69,7 +70,7 @@ impl Over {
 
     fn set_up(self) -> Rounds {
         match self {
-            Self::Http => through(rig::Bare),
+            Self::Http => through(end::End),
             Self::Reqwest => reqwest_chain::base(),
             Self::Aws => aws::base(),
             Self::Azure => azure::base(),

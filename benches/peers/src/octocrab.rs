@@ -6,7 +6,8 @@ use tower::ServiceBuilder;
 
 use crate::{
     Over, Peer,
-    rig::{ACCESS_TOKEN, Bare, HOST},
+    end::End,
+    rig::{ACCESS_TOKEN, HOST},
     through,
 };
 
@@ -23,7 +24,7 @@ pub(crate) const PEERS: [Peer; 1] = [Peer {
             ServiceBuilder::new()
                 .layer(AuthHeaderLayer::new(Some(header), host.clone(), host.clone()))
                 .layer(BaseUriLayer::new(host))
-                .service(Bare),
+                .service(End),
         )
     },
 }];
