@@ -147,9 +147,14 @@ impl<S> Shared<S> {
         let generation = self.session.generation();
         let mut live = lock(&self.live);
         if live.as_ref().is_none_or(|live| live.generation.0 != generation) {
-            *live = self.session.live().map(|live| Arc::new(live.own_copy()));
+            *live = self.newest();
         }
         live.clone()
+    }
+
+    #[cold]
+    fn newest(&self) -> Option<Arc<Live>> {
+        self.session.live().map(|live| Arc::new(live.own_copy()))
     }
 }
 

@@ -61,6 +61,7 @@ pin_project! {
 
 pin_project! {
     #[project = StateProj]
+    #[project_replace = StateOwn]
     enum State<S, R, B, Rs>
     where
         S: Service<Request<R::Body>>,
@@ -118,7 +119,8 @@ where
                             if let Some(errand) = errand {
                                 errand.accept(&response);
                             }
-                            state.set(State::Done);
+                            // Replaced and not set: that drops what it knows to be there, ten instructions shorter.
+                            drop(state.project_replace(State::Done));
                             return Poll::Ready(Ok(response.map(PeekBody::plain)));
                         }
                     },

@@ -107,7 +107,7 @@ impl fmt::Debug for PackedHead {
 #[inline]
 fn put(bytes: &mut Vec<u8>, first: &str, second: &[u8], mark: u32) {
     let lengths = (first.len() as u64) << 32 | u64::from(second.len() as u32 | mark);
-    bytes.extend_from_slice(&lengths.to_be_bytes());
+    bytes.extend_from_slice(&lengths.to_ne_bytes());
     bytes.extend_from_slice(first.as_bytes());
     bytes.extend_from_slice(second);
 }
@@ -118,14 +118,10 @@ struct Packed(Bytes);
 impl Packed {
     /// The next pair, and whether the second of it is marked.
     fn pair(&mut self) -> Option<(Bytes, Bytes, bool)> {
-        let (first, second) = (self.length()?, self.length()?);
+        let lengths = u64::from_ne_bytes(self.take(8)?.as_ref().try_into().ok()?);
+        let (first, second) = ((lengths >> 32) as u32, lengths as u32);
         let texts = (self.take(first)?, self.take(second & !SENSITIVE)?);
         Some((texts.0, texts.1, second & SENSITIVE != 0))
-    }
-
-    fn length(&mut self) -> Option<u32> {
-        let bytes = self.take(4)?;
-        Some(u32::from_be_bytes(bytes.as_ref().try_into().ok()?))
     }
 
     fn take(&mut self, length: u32) -> Option<Bytes> {
