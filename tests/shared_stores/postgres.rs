@@ -109,9 +109,8 @@ async fn f076_a_lock_that_somebody_else_holds_is_waited_for_no_longer_than_the_l
     assert_eq!((error.kind(), error.may_have_applied()), (StoreErrorKind::Unavailable, true));
     assert_eq!(stored(&store, &key).await.revision, first, "reading needs no lock");
     // The server is told, so that the write does not come when the lock is free.
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
     let told = async {
-        while server.sql(waiting) != "0" {
+        while server.sql(WAITING) != "0" {
             tokio::task::yield_now().await;
         }
     };
@@ -120,6 +119,35 @@ async fn f076_a_lock_that_somebody_else_holds_is_waited_for_no_longer_than_the_l
     assert_eq!(stored(&store, &key).await.bytes, b"one");
     applied(store.compare_and_swap(&key, Some(first), b"three").await);
 }
+
+#[tokio::test]
+async fn f076_a_read_that_is_late_behind_the_commit_of_another_session_leaves_it_alone() {
+    let Some(server) = Postgres::start() else { return };
+    create_table(&server);
+    let (store, one, other) = (store(&server), key("one"), key("other"));
+    let first = create(&store, &one, b"one").await;
+    let holder = Holder::start(&server);
+    let swap = tokio::spawn({
+        let (store, one) = (store.clone(), one.clone());
+        async move { store.compare_and_swap(&one, Some(first), b"two").await }
+    });
+    while server.sql(WAITING) == "0" && !swap.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::pause();
+    let error = store.load(&other).await.unwrap_err();
+    tokio::time::resume();
+    assert_eq!((error.kind(), error.may_have_applied()), (StoreErrorKind::Unavailable, false));
+    for _ in 0..3 {
+        assert_eq!(store.load(&other).await.unwrap(), None, "over another connection");
+    }
+    assert_eq!(server.sql(WAITING), "1");
+    holder.roll_back();
+    applied(swap.await.unwrap());
+    assert_eq!(stored(&store, &one).await.bytes, b"two");
+}
+
+const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
 
 /// Somebody who holds locks on all rows.
 struct Holder {

@@ -30,6 +30,7 @@ impl Hints {
             waiters.retain(|_, waiter| Arc::strong_count(waiter) > 1);
             let left = waiters.len();
             waiters.shrink_to(left.max(FEW) * 2);
+            waiters.reserve(left);
         }
         Arc::clone(waiters.entry(key.as_str().into()).or_default())
     }

@@ -19,7 +19,6 @@ use tokio::{
 };
 
 use crate::{
-    BoxError,
     clock::{self, Instant},
     store::StoreError,
 };
@@ -82,9 +81,30 @@ impl<C> Connection<C> {
         !self.given_up.load(Ordering::Acquire) && !self.driver.is_finished()
     }
 
-    fn give_up(&self) {
+    /// Nobody new uses it. Who waits for an answer still gets it.
+    fn retire(&self) {
         self.given_up.store(true, Ordering::Release);
+    }
+
+    fn give_up(&self) {
+        self.retire();
         self.driver.abort();
+    }
+}
+
+/// What a request may do to the record.
+#[derive(Clone, Copy)]
+enum Access {
+    Read,
+    Write,
+}
+
+impl Access {
+    fn late(self, message: &str) -> StoreError {
+        match self {
+            Self::Read => StoreError::unavailable(message),
+            Self::Write => StoreError::ambiguous(message),
+        }
     }
 }
 
@@ -136,8 +156,8 @@ impl<D: Dial> Link<D> {
         F: Future<Output = Result<T, Failed>> + Send,
     {
         let deadline = clock::now() + READ_PATIENCE;
-        match self.request(&request, deadline, StoreError::unavailable).await {
-            Err(failed) if failed.hang_up => self.request(&request, deadline, StoreError::unavailable).await,
+        match self.request(&request, deadline, Access::Read).await {
+            Err(failed) if failed.hang_up => self.request(&request, deadline, Access::Read).await,
             outcome => outcome,
         }
         .map_err(|failed| failed.error)
@@ -152,14 +172,14 @@ impl<D: Dial> Link<D> {
         F: Future<Output = Result<T, Failed>> + Send,
     {
         let deadline = clock::now() + WRITE_PATIENCE;
-        self.request(request, deadline, StoreError::ambiguous).await.map_err(|failed| failed.error)
+        self.request(request, deadline, Access::Write).await.map_err(|failed| failed.error)
     }
 
     async fn request<T, F>(
         &self,
         request: impl FnOnce(D::Client) -> F + Send,
         deadline: Instant,
-        late: fn(BoxError) -> StoreError,
+        access: Access,
     ) -> Result<T, Failed>
     where
         F: Future<Output = Result<T, Failed>> + Send,
@@ -177,11 +197,20 @@ impl<D: Dial> Link<D> {
             Ok(outcome) => outcome,
             Err(_) => {
                 // F068: whoever comes next should not wait for the same silence.
-                if let Some(farewell) = self.dial.abandon(&connection.client) {
-                    tokio::spawn(timeout(FAREWELL, farewell));
+                match access {
+                    // It may be late behind the commit of another session, which must land.
+                    Access::Read => connection.retire(),
+                    // The connection stays for those who wait for theirs, and since a pooler drops what a client that
+                    // has gone wants to have cancelled.
+                    Access::Write => match self.dial.abandon(&connection.client) {
+                        Some(farewell) => {
+                            connection.retire();
+                            tokio::spawn(timeout(FAREWELL, farewell));
+                        }
+                        None => connection.give_up(),
+                    },
                 }
-                connection.give_up();
-                Err(late("the server did not answer in time".into()).into())
+                Err(access.late("the server did not answer in time").into())
             }
         }
     }
