@@ -67,7 +67,10 @@ impl Refresh {
         }
         let child = &granted.child.lineage;
         let parent_is_there = match granted.parent {
-            Some(parent) => record.lineage == parent,
+            // F051: or what the parent was before the store lost it.
+            Some(parent) => {
+                record.lineage == parent || record.lineage.id == child.id && is_ahead(&granted.child, &record)
+            }
             None => is_ahead(&granted.child, &record),
         };
         if parent_is_there {

@@ -122,6 +122,8 @@ impl Refresh {
         let back_off = fault.retry_after.unwrap_or_default().min(PAUSE_LONGEST).max(self.back_off());
         match fault.kind {
             TokenErrorKind::NotSent if self.sends < UNSENT_TRIES => {
+                // Nothing left: if the store fails now too, the next flight may send on this claim.
+                self.terms.idle_claim = self.nonce.filter(|_| self.processing == 0);
                 let pause =
                     self.terms.entropy.about(backoff::doubled(POLL_FIRST * 2, self.sends, POLL_LONGEST));
                 self.wait_again(pause)

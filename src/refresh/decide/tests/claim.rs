@@ -251,6 +251,16 @@ fn a_claim_that_this_process_left_behind_unused_is_taken_over_at_once() {
     let terms = Terms { idle_claim: finish.idle_claim, ..refused(&alive()) };
     assert_eq!(served(&world.fly(terms)), "a2");
 
+    // And one whose request did not leave, with the store gone as well.
+    let mut world = World::new(Some(alive()))
+        .with_store([Store::Fine, Store::Fine, Store::Down, Store::Down, Store::Down])
+        .answering([failed(TokenErrorKind::NotSent), granted(2)]);
+    let finish = world.fly(refused(&alive()));
+    assert_eq!(failure(&finish).kind, AuthErrorKind::StoreUnavailable);
+    let waits = world.waits;
+    let terms = Terms { idle_claim: finish.idle_claim, ..refused(&alive()) };
+    assert_eq!((served(&world.fly(terms)), world.waits), ("a2", waits));
+
     // One with an unknown outcome is not.
     let mut world = World::new(Some(alive())).answering([failed(TokenErrorKind::OutcomeUnknown)]);
     assert_eq!(world.fly(refused(&alive())).idle_claim, None);

@@ -287,3 +287,13 @@ fn f032_of_two_children_of_one_parent_the_newer_stays() {
         assert_eq!(tokens.access_token.expose(), stays);
     }
 }
+
+#[test]
+fn f051_a_token_that_nothing_dates_outlives_a_store_that_fell_back_below_its_parent() {
+    let parent = next(&alive(), 2);
+    let kept = Answer::Quarantined { refresh_token: Some(Secret::new("r3")), reason: "another org".into() };
+    let mut world = World::new(Some(parent.clone())).answering([kept]);
+    world.meanwhile_exchanging = Some(alive());
+    assert_eq!(failure(&world.fly(refused(&parent))).kind, AuthErrorKind::TokenAnswerRejected);
+    assert_eq!(world.record().refresh_token.as_ref().unwrap().expose(), "r3");
+}
