@@ -91,14 +91,44 @@ async fn f009_a_store_that_panics_after_the_rotation_loses_nothing() {
     session.access_token().await.unwrap();
     let gate = org.hold_tokens();
     let refresh = refresh_under_way(&org, &session).await;
-    store.panics.store(true, Ordering::SeqCst);
+    store.panics.store(usize::MAX, Ordering::SeqCst);
     gate.add_permits(1);
     assert_eq!(refresh.await.unwrap().unwrap_err().kind(), AuthErrorKind::RefreshPanicked);
-    store.panics.store(false, Ordering::SeqCst);
+    store.panics.store(0, Ordering::SeqCst);
     gate.add_permits(10);
     let token = session.refresh().await.unwrap();
     assert!(token.expose().ends_with("token.2"), "the token that was received is stored and served first");
     assert_eq!((org.token_requests(), org.reused()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f009_a_store_that_panics_once_gets_the_record_without_being_asked_again() {
+    let (org, store) = (Org::new(), Probe::default());
+    let session = on(&org, &store);
+    session.access_token().await.unwrap();
+    let gate = org.hold_tokens();
+    let refresh = refresh_under_way(&org, &session).await;
+    store.panics.store(1, Ordering::SeqCst);
+    gate.add_permits(1);
+    assert_eq!(refresh.await.unwrap().unwrap_err().kind(), AuthErrorKind::RefreshPanicked);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(session.is_stored() && store.record().await.contains("refresh.2"));
+    assert_eq!((org.token_requests(), org.reused()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f009_a_store_that_always_panics_is_tried_once_more_and_not_for_ever() {
+    let (org, store) = (Org::new(), Probe::default());
+    let session = on(&org, &store);
+    session.access_token().await.unwrap();
+    let gate = org.hold_tokens();
+    let refresh = refresh_under_way(&org, &session).await;
+    store.panics.store(1_000, Ordering::SeqCst);
+    gate.add_permits(1);
+    assert_eq!(refresh.await.unwrap().unwrap_err().kind(), AuthErrorKind::RefreshPanicked);
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(store.panics.load(Ordering::SeqCst), 1_000 - 2);
+    assert!(!session.is_stored());
 }
 
 #[tokio::test(start_paused = true)]

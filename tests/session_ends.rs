@@ -30,10 +30,10 @@ async fn leave_unstored(org: &Org, store: &Probe, session: &Session) {
     while org.token_requests() == requests {
         tokio::task::yield_now().await;
     }
-    store.panics.store(true, Ordering::SeqCst);
+    store.panics.store(usize::MAX, Ordering::SeqCst);
     gate.add_permits(100);
     assert_eq!(refresh.await.unwrap().unwrap_err().kind(), AuthErrorKind::RefreshPanicked);
-    store.panics.store(false, Ordering::SeqCst);
+    store.panics.store(0, Ordering::SeqCst);
 }
 
 #[tokio::test(start_paused = true)]

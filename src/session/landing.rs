@@ -94,10 +94,19 @@ impl Drop for Landing {
             shutting_down("the runtime is shutting down")
         };
         let mut state = self.shared.state();
+        let mut rescue = None;
         if !self.is_overtaken(&state) {
             state.flight = None;
+            // The token set that is not stored yet would otherwise wait for the next refusal, and others for it. Once:
+            // what always panics is not tried for ever. (A runtime that ends takes no other task.)
+            if state.dirty && std::thread::panicking() && !mem::replace(&mut state.rescued, true) {
+                rescue = self.shared.flush(&mut state).ok();
+            }
         }
-        drop(state);
+        match rescue {
+            Some(boarding) => drop(boarding.depart(state)),
+            None => drop(state),
+        }
         // Whoever was released keeps what it got.
         if room.borrow().is_none() {
             room.send_replace(Some(Err(error)));
@@ -109,6 +118,7 @@ impl Shared {
     /// Takes over what a flight of this epoch came to.
     fn landed(&self, state: &mut State, landed: Landed) -> Outcome {
         let Landed { finish, source } = landed;
+        state.rescued = false;
         state.watch = finish.watch;
         state.own_not_before = finish.own_not_before;
         state.idle_claim = finish.idle_claim;

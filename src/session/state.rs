@@ -87,6 +87,8 @@ pub(super) struct State {
     pub(super) own_not_before: Option<u64>,
     pub(super) idle_claim: Option<u128>,
     pub(super) seed_ignored: bool,
+    /// Whether the flight under way takes up the commit of one that died.
+    pub(super) rescued: bool,
 }
 
 impl Shared {

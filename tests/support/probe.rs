@@ -17,7 +17,8 @@ pub struct Probe {
     pub loads: Arc<AtomicUsize>,
     pub applied: Arc<AtomicUsize>,
     pub down: Arc<AtomicBool>,
-    pub panics: Arc<AtomicBool>,
+    /// So many swaps panic.
+    pub panics: Arc<AtomicUsize>,
     /// So many loads fail.
     pub hiccups: Arc<AtomicUsize>,
     /// Loads, or swaps, never end.
@@ -69,9 +70,7 @@ impl TokenStore for Probe {
         if self.loads_hang.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        let hiccup =
-            self.hiccups.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
-        if hiccup || self.down.load(Ordering::SeqCst) {
+        if one_less(&self.hiccups) || self.down.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("down"));
         }
         let stored = self.records().load(key).await;
@@ -91,7 +90,7 @@ impl TokenStore for Probe {
         if self.swaps_hang.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        assert!(!self.panics.load(Ordering::SeqCst), "the store has a bug");
+        assert!(!one_less(&self.panics), "the store has a bug");
         if self.down.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("down"));
         }
@@ -112,4 +111,9 @@ impl TokenStore for Probe {
         }
         Capabilities::new(Scope::Process, true)
     }
+}
+
+/// Whether it was above 0 and is one less now.
+fn one_less(count: &AtomicUsize) -> bool {
+    count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
 }
