@@ -48,6 +48,43 @@ async fn f051_a_record_is_looked_for_three_times_and_written_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn f051_who_could_not_read_the_store_at_the_last_look_looks_again() {
+    let (org, store) = (Org::new(), lossy());
+    let session = on(&org, &store);
+    session.access_token().await.unwrap();
+    pass(20).await;
+    store.down.store(true, Ordering::SeqCst);
+    pass(100).await;
+    store.forget();
+    store.down.store(false, Ordering::SeqCst);
+    pass(30).await;
+    assert!(store.record().await.contains("refresh.1"));
+    assert_eq!((org.token_requests(), org.reused()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f051_who_met_a_refresh_that_failed_at_the_last_look_looks_again() {
+    let (org, store) = (Org::new(), lossy());
+    let session = on(&org, &store);
+    session.access_token().await.unwrap();
+    pass(29).await;
+    store.loads_hang.store(true, Ordering::SeqCst);
+    let refresh = tokio::spawn({
+        let session = session.clone();
+        async move { session.refresh().await }
+    });
+    pass(2).await;
+    store.down.store(true, Ordering::SeqCst);
+    store.loads_hang.store(false, Ordering::SeqCst);
+    assert_eq!(refresh.await.unwrap().unwrap_err().kind(), AuthErrorKind::StoreUnavailable);
+    store.forget();
+    store.down.store(false, Ordering::SeqCst);
+    pass(40).await;
+    assert!(store.record().await.contains("refresh.1"));
+    assert_eq!((org.token_requests(), org.reused()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn f051_nobody_looks_for_a_record_that_is_kept_for_good() {
     let (org, store) = (Org::new(), Probe::default());
     let session = on(&org, &store);
