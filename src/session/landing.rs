@@ -99,7 +99,12 @@ impl Drop for Landing {
             state.flight = None;
             // The token set that is not stored yet would otherwise wait for the next refusal, and others for it. Once:
             // what always panics is not tried for ever. (A runtime that ends takes no other task.)
-            if state.dirty && std::thread::panicking() && !mem::replace(&mut state.rescued, true) {
+            let is_good_to_serve = state.known.as_ref().is_some_and(|known| known.tokens.is_some());
+            if state.dirty
+                && is_good_to_serve
+                && std::thread::panicking()
+                && !mem::replace(&mut state.rescued, true)
+            {
                 rescue = self.shared.flush(&mut state).ok();
             }
         }

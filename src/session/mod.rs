@@ -85,7 +85,8 @@ impl Session {
 
     /// Refuses new refreshes from now on, waits for the one under way and stores what is not stored yet, at most for
     /// `deadline`. The current token goes on being served; other clones of the session are closed with it.
-    /// Half a minute long a store that may lose what it took is looked after all the same, until the session is dropped.
+    /// A store that may lose what it took is looked after all the same, half a minute long or until it can be read again,
+    /// and no longer than until the session is dropped.
     ///
     /// # Errors
     ///

@@ -87,7 +87,7 @@ pub(super) struct State {
     pub(super) own_not_before: Option<u64>,
     pub(super) idle_claim: Option<u128>,
     pub(super) seed_ignored: bool,
-    /// Whether the flight under way takes up the commit of one that died.
+    /// Whether a commit of a flight that died was taken up already, since one has landed last.
     pub(super) rescued: bool,
 }
 
@@ -305,6 +305,7 @@ impl State {
     fn begin_epoch(&mut self) -> Option<Room> {
         self.epoch += 1;
         self.dirty = false;
+        self.rescued = false;
         self.flight.take()
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         flight::Landed,
         record::Record,
     },
-    store::Scope,
+    store::{Scope, StoreErrorKind},
     token::Lineage,
 };
 
@@ -77,7 +77,11 @@ impl Shared {
             return look;
         }
         // A store that cannot be read now may have lost it all the same.
-        let Ok(seen) = self.crew.load(&mut None).await else { return Look::Missed };
+        let seen = match self.crew.load(&mut None).await {
+            Ok(seen) => seen,
+            Err(fault) if fault.kind == StoreErrorKind::Unavailable => return Look::Missed,
+            Err(_) => return Look::Last,
+        };
         let mut state = self.state();
         let known = match state.quiet_at(lineage) {
             Ok(known) => known,

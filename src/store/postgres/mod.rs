@@ -56,9 +56,9 @@ use super::{
 /// PostgreSQL 12 or later (this crate's tests run on 15), and its primary: a standby is refused, for reads too, since it
 /// may be behind. Name several hosts and the primary among them is used. Certificates of clients are not offered.
 ///
-/// A connection has 5 s to be made, each host `connect_timeout` of them; a load has 0.9 s and a swap 1.8 s. A swap
-/// that is not done by then is cancelled, so that one that waits for a lock does not write when nobody expects it any
-/// more.
+/// A connection has 5 s to be made, each host `connect_timeout` of them; a load has 0.9 s and a swap 1.8 s. Where a
+/// swap is not done by then the server is asked to cancel it, so that one that waits for a lock does not write when
+/// nobody expects it any more.
 ///
 /// Any default isolation level will do: where another transaction came first, the swap is a conflict. A swap waits for
 /// the disk even if `synchronous_commit` is `off` by default. So records are durable, as far as the server keeps its
