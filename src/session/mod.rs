@@ -40,7 +40,7 @@ use crate::{
 ///
 /// Cloning is cheap and shares everything; give every layer, job and task of one connection a clone of the same
 /// session. Nothing is read, sent or spawned before the first request needs a token, and nothing runs in the background
-/// other than a refresh under way.
+/// other than a refresh under way, and looks at what a store may lose that says so.
 ///
 /// # Cancel safety
 ///
