@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use crate::{
     BoxError,
-    future::{Errand, ResponseFuture, conceal_credentials},
+    future::{Errand, ResponseFuture},
     request::{Form, replay, replay::Replay},
     response::PeekBody,
     session::Session,
@@ -88,7 +88,7 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let form = match Form::of(request.method(), request.uri()) {
             Ok(form) => form,
             Err(error) => {
@@ -100,7 +100,6 @@ where
         let Some(live) = live else {
             let shared = Arc::clone(shared);
             self.release();
-            conceal_credentials(request.headers_mut());
             return ResponseFuture::waiting(shared, self.replay.clone(), form, request);
         };
         let (mut head, body) = request.into_parts();

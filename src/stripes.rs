@@ -245,6 +245,20 @@ mod tests {
     }
 
     #[test]
+    fn a_handle_that_stays_counts_only_what_is_its_own() {
+        let mut place = place(&Arc::default());
+        (0..2).for_each(|_| drop(place.at_hand()));
+        let stripe = Arc::clone(&place.stripe);
+        let counts = || {
+            (Arc::strong_count(&stripe), Arc::strong_count(&stripe.shared), stripe.shared.session.handles())
+        };
+        let before = counts();
+        let of_a_request = Arc::clone(place.at_hand().0);
+        assert!(!Arc::ptr_eq(&of_a_request, &stripe.shared));
+        assert_eq!(counts(), before);
+    }
+
+    #[test]
     fn a_clone_of_a_clone_finds_its_threads_stripe() {
         let place = place(&Arc::default());
         for other in clones_elsewhere(&place, STRIPES) {

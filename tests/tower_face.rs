@@ -131,14 +131,3 @@ fn a_future_stays_small_over_the_inner_one() {
     }
     assert!(over::<Large>() <= 320, "{} bytes", over::<Large>());
 }
-
-#[cfg(feature = "hyper-client")]
-#[test]
-fn the_future_over_a_hyper_client_is_at_most_320_bytes_larger() {
-    use hyper_util::client::legacy::{Client, ResponseFuture as HyperFuture, connect::HttpConnector};
-    type Future =
-        ResponseFuture<Client<HttpConnector, Full<Bytes>>, Cloned, Full<Bytes>, hyper::body::Incoming>;
-    send::<Future>();
-    let over = size_of::<Future>() - size_of::<HyperFuture>();
-    assert!(over <= 320, "{over} bytes");
-}

@@ -30,7 +30,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-pub(crate) use self::outbound::{Errand, conceal_credentials};
+pub(crate) use self::outbound::Errand;
 use self::{
     refused::{Next, Refused},
     waiting::Waiting,

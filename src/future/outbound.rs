@@ -119,7 +119,7 @@ fn brings_credentials(headers: &mut HeaderMap) -> bool {
 /// Marks the credentials that a caller brought as sensitive, as ours are (S07): logs then leave them out, and HTTP/2
 /// keeps them out of its compression tables.
 #[cold]
-pub(crate) fn conceal_credentials(headers: &mut HeaderMap) {
+fn conceal_credentials(headers: &mut HeaderMap) {
     for (name, value) in headers {
         if *name == AUTHORIZATION || *name == X_SFDC_SESSION {
             value.set_sensitive(true);

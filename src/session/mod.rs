@@ -50,6 +50,11 @@ use crate::{
 pub struct Session(Arc<Shared>);
 
 impl Session {
+    #[cfg(test)]
+    pub(crate) fn handles(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     /// Begins a session for `connection`, the application's own name of one customer's connection.
     ///
     /// The name is the store's key together with the kind of grant, and appears in events. Two customers of one app
