@@ -37,7 +37,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty};
-use rig::session;
+use rig::{results::Run, session};
 use tower::{Layer, Service, ServiceExt};
 use tower_salesforce_auth::{BoxError, SalesforceAuthLayer, replay};
 
@@ -148,6 +148,7 @@ async fn drain<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Result<usize, B::E
 }
 
 fn bodies(criterion: &mut Criterion) {
+    let run = Run::begin("body");
     a_body_that_is_no_refusals_is_left_alone();
     let auth = SalesforceAuthLayer::new(session());
     for (name, size) in SIZES {
@@ -181,6 +182,7 @@ fn bodies(criterion: &mut Criterion) {
         answer("peeked", &mut receiver(auth.layer(bad)));
         group.finish();
     }
+    run.end();
 }
 
 fn time(group: &mut BenchmarkGroup<'_, WallTime>, size: usize) {

@@ -9,11 +9,13 @@
 //! the figure that tells what the layer takes. The client runs on one thread, the server on another.
 //!
 //! Prints a table, and writes the figures to `bench/end_to_end.json` in the target directory. `-- --quick` takes a few
-//! short turns, to see that it works.
+//! short turns, to see that it works, and writes nothing. Processor time is read on Unix alone.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)] // a panic here is a broken bench
 #![allow(clippy::disallowed_methods, reason = "the clock of a bench is the real one")]
 
+#[path = "rig/processor.rs"]
+mod processor;
 mod rig;
 
 use std::{
@@ -36,11 +38,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
-use rig::{
-    ACCESS_TOKEN, Body, Shape,
-    results::{Figure, write},
-};
-use rustix::time::{ClockId, clock_gettime};
+use rig::{ACCESS_TOKEN, Body, Shape, medians::median, results::Run};
 use tokio::{net::TcpListener, runtime, task::JoinSet};
 use tower::{Layer, Service};
 use tower_salesforce_auth::{
@@ -74,7 +72,7 @@ fn main() {
     };
     let server = Server::start();
     let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut figures = Vec::new();
+    let mut run = Run::begin("end_to_end");
     println!(
         "{:<16} {:>14} {:>10} {:>10} {:>16}",
         "end_to_end", "requests/s", "p50", "p99", "processor time"
@@ -82,21 +80,14 @@ fn main() {
     for (protocol, http2) in [("http1", false), ("http2", true)] {
         for at_once in [1, 64] {
             let case = format!("{protocol}/{at_once}");
-            runtime.block_on(measure(&case, http2, at_once, server.address, pace, &mut figures));
+            runtime.block_on(measure(&case, http2, at_once, server.address, pace, &mut run));
         }
     }
-    write("end_to_end", &figures);
+    run.end();
 }
 
 /// Bare and ours in turns.
-async fn measure(
-    case: &str,
-    http2: bool,
-    at_once: usize,
-    server: SocketAddr,
-    pace: Pace,
-    figures: &mut Vec<Figure>,
-) {
+async fn measure(case: &str, http2: bool, at_once: usize, server: SocketAddr, pace: Pace, run: &mut Run) {
     let origin = format!("http://{server}");
     let client = || Client::builder(TokioExecutor::new()).http2_only(http2).build_http::<Body>();
     let bare = Bare::new(client(), &origin);
@@ -126,14 +117,14 @@ async fn measure(
         for (unit, value) in
             [("requests/s", rate), ("p50 µs", p50), ("p99 µs", p99), ("processor µs/request", processor)]
         {
-            figures.push(Figure::new("end_to_end", case.clone(), unit, value));
+            run.figure(case.clone(), unit, value);
         }
     }
     // Of neighbours, and not of the medians: what the machine does meets both of a pair.
     let pairs = of_ours.iter().zip(&of_bare);
     let added = median(pairs.map(|(ours, bare)| ours.processor - bare.processor).collect());
     println!("{:<16} {added:>65.2} µs", format!("{case}/added"));
-    figures.push(Figure::new("end_to_end", format!("{case}/added"), "processor µs/request", added));
+    run.figure(format!("{case}/added"), "processor µs/request", added);
 }
 
 /// What one turn came to: requests a second, and microseconds.
@@ -153,13 +144,13 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let (processor, begun) = (processor_time(), Instant::now());
+    let (processor, begun) = (processor::of_process(), Instant::now());
     let mut senders = JoinSet::new();
     for _ in 0..at_once {
         senders.spawn(send_until(begun + limit, service.clone()));
     }
     let mut latencies = senders.join_all().await.concat();
-    let (elapsed, processor) = (begun.elapsed(), processor_time() - processor);
+    let (elapsed, processor) = (begun.elapsed(), processor::of_process() - processor);
 
     latencies.sort_unstable();
     let at = |share: f64| latencies[(share * (latencies.len() - 1) as f64) as usize].as_secs_f64() * 1e6;
@@ -244,17 +235,6 @@ async fn session(origin: &str) -> Session {
     );
     session.reconnect(TokenResponse::from_json(consent.as_bytes()).unwrap()).await.unwrap();
     session
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-/// Of all threads of this process.
-fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
 }
 
 /// The server's process. It ends with this value, and also if this process is killed, since its input ends then.

@@ -21,7 +21,7 @@ use rig::{
     Shape,
     medians::Medians,
     org::{Org, Tokens},
-    results::{Figure, write},
+    results::Run,
 };
 use tokio::runtime::Runtime;
 use tower::{Layer, ServiceExt};
@@ -35,7 +35,7 @@ const OURS: [(&str, Tokens); 2] = [("refresh", Tokens::Granted), ("failure", Tok
 
 fn herd(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let times = Medians::default();
+    let (run, times) = (Run::begin("herd"), Medians::default());
     for crowd in CROWDS {
         let mut group = criterion.benchmark_group("herd");
         group
@@ -62,21 +62,20 @@ fn herd(criterion: &mut Criterion) {
         }
         group.finish();
     }
-    print(&times);
+    print(&times, run);
 }
 
-fn print(times: &Medians) {
-    let mut figures = Vec::new();
+fn print(times: &Medians, mut run: Run) {
     println!("{:<16} {:>12} {:>12} {:>8}", "herd", "floor", "ours", "ratio");
     for crowd in CROWDS {
         for (name, _) in OURS {
             let (case, floor) = (format!("{name}/{crowd}"), format!("floor/{crowd}"));
             let (Some(ours), Some(floor)) = (times.of(&case), times.of(&floor)) else { continue };
             println!("{case:<16} {:>9.2} ms {:>9.2} ms {:>8.2}", floor * 1e3, ours * 1e3, ours / floor);
-            figures.push(Figure::new("herd", case, "ours / floor", ours / floor));
+            run.figure(case, "ours / floor", ours / floor);
         }
     }
-    write("herd", &figures);
+    run.end();
 }
 
 /// Tasks that need no session.

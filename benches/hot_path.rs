@@ -3,54 +3,70 @@
 //! Beside the layer, with each way to keep a request for its resend: the service below alone (`bare`), the least that
 //! is possible with one token for ever (`limit`), the same below `tower::retry` with a policy that keeps a clone of
 //! each request (`retry`), and tower-http's `AddAuthorization` (`add_authorization`: a static token, no base URL, no
-//! resend). Read the ratios of one run; the machine's noise is in all of them alike. Exact counts: the benches `instructions` and `allocations`.
+//! resend).
+//!
+//! Criterion measures one after the other, and tells what a change has done to each. The table at the end is of another
+//! run, in which all take turns of a fraction of a millisecond, so that what else the machine does meets all alike: of
+//! that one the ratios count. Both make the request too. Exact counts: the benches `instructions` and `allocations`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)] // a panic here is a broken bench
+#![allow(clippy::disallowed_methods, reason = "the clock of a bench is the real one")]
 
 mod rig;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use rig::{ACCESS_TOKEN, Bare, Limit, Once, Shape, call, session};
-use tower::{Layer, retry::Retry};
-use tower_http::auth::AddAuthorizationLayer;
-use tower_salesforce_auth::{SalesforceAuthLayer, replay};
+use criterion::{Criterion, criterion_group, criterion_main};
+use rig::{
+    Shape,
+    contenders::{Case, Handle},
+    medians::Medians,
+    results::Run,
+};
+
+/// Far longer than a clock needs and far shorter than what else a machine does.
+const REQUESTS: usize = 500;
+const TURNS: usize = 400;
 
 fn hot_path(criterion: &mut Criterion) {
-    let auth = SalesforceAuthLayer::new(session());
-    let bearer = AddAuthorizationLayer::bearer(ACCESS_TOKEN).as_sensitive(true);
+    let run = Run::begin("hot_path");
     for shape in Shape::ALL {
         let mut group = criterion.benchmark_group(format!("hot_path/{}", shape.name()));
-        group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-        macro_rules! contender {
-            ($name:literal, $service:expr) => {
-                let mut service = $service;
-                group.bench_function(concat!($name, "/long_lived"), |bencher| {
-                    bencher.iter_batched(
-                        || shape.request(),
-                        |request| call(&mut service, request),
-                        BatchSize::SmallInput,
-                    );
+        group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_millis(1500));
+        for case in Case::of(shape) {
+            let mut rounds = case.checked();
+            group.bench_function(format!("{}/{}", case.contender, case.handle.name()), |bencher| {
+                bencher.iter_custom(|requests| {
+                    let begun = Instant::now();
+                    rounds(usize::try_from(requests).unwrap());
+                    begun.elapsed()
                 });
-                group.bench_function(concat!($name, "/cloned"), |bencher| {
-                    bencher.iter_batched(
-                        || shape.request(),
-                        |request| call(&mut service.clone(), request),
-                        BatchSize::SmallInput,
-                    );
-                });
-            };
+            });
         }
-        contender!("bare", Bare);
-        contender!("limit", Limit::new(Bare));
-        contender!("add_authorization", bearer.layer(Bare));
-        contender!("ours", auth.layer(Bare));
-        contender!("ours_buffered", auth.clone().replay(replay::Buffered::default()).layer(Bare));
-        contender!("ours_never", auth.clone().replay(replay::Never).layer(Bare));
-        contender!("retry", Retry::new(Once, Limit::new(Bare)));
         group.finish();
     }
+    if Run::is_whole() {
+        in_turns(run);
+    }
+}
+
+fn in_turns(mut run: Run) {
+    println!("{:<32} {:>12} {:>12}", "ns over the service below", "long-lived", "cloned");
+    for shape in Shape::ALL {
+        let mut cases: Vec<_> = Case::of(shape).map(|case| (case.name(), case.rounds())).collect();
+        let times = Medians::of_turns(&mut cases, TURNS, REQUESTS);
+        for case in Case::of(shape).filter(|case| case.contender != "bare") {
+            let over = times.ns_over(&case.name(), &case.bare().name()).unwrap();
+            match case.handle {
+                Handle::LongLived => {
+                    print!("{:<32} {over:>12.1}", format!("{}/{}", shape.name(), case.contender));
+                }
+                Handle::Cloned => println!(" {over:>12.1}"),
+            }
+            run.figure(case.name(), "ns over bare", over);
+        }
+    }
+    run.end();
 }
 
 criterion_group!(benches, hot_path);

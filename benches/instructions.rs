@@ -1,45 +1,29 @@
 //! How many instructions a request costs, exactly: `cargo bench --bench instructions`.
 //!
 //! Counts do not depend on how busy a machine is, so that they can be a gate: `-- --check` compares them with
-//! `benches/instructions.toml` and fails if one has changed, `-- --write` writes that file. A change that costs more
-//! changes the file too, and its message says why. All figures are over the service below alone, called alike.
+//! `benches/instructions.toml` and fails if one has changed, `-- --write` writes that file. All figures are over the
+//! service below alone, called alike. With another toolchain than that of the file, the layer is held against what is
+//! the least for one token for ever.
 //!
 //! The layer on a session that is kept in files must cost what it costs with one in memory: the way to a live token
 //! does not lead past a store.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // a panic here is a broken bench
 
+#[path = "rig/recorded.rs"]
+mod recorded;
 mod rig;
 
-use std::{collections::BTreeMap, fmt::Write, path::Path, process::ExitCode, thread};
+use std::{process::ExitCode, thread};
 
-use rig::{
-    Shape,
-    contenders::{Case, Handle, ON_FILES},
-    instructions,
-    results::{Figure, write},
-};
-
-/// Relative to the crate, where cargo runs benches.
-const FILE: &str = "benches/instructions.toml";
-
-/// What may differ without being a change: code that moves in the binary moves a few instructions with it.
-fn margin(count: u64) -> u64 {
-    (count / 50).max(8)
-}
-
-/// The most that is acceptable, whoever compiled it: shape, contender, handle, instructions over the service below.
-const BARS: [(Shape, &str, Handle, u64); 3] = [
-    (Shape::Typical, "ours", Handle::LongLived, 1_650),
-    (Shape::Typical, "ours_never", Handle::LongLived, 960),
-    (Shape::Typical, "ours", Handle::Cloned, 1_750),
-];
+use recorded::{Counts, INSTRUCTIONS};
+use rig::{contenders::Case, instructions, results::Run};
 
 fn main() -> ExitCode {
     if let Some((name, rounds)) = instructions::job() {
         // The allocator takes another way in a process that ever had two threads: all cases are such processes.
         thread::spawn(|| ()).join().unwrap();
-        Case::all().into_iter().find(|case| case.name() == name).expect("a case").run(rounds);
+        cases().into_iter().find(|case| case.name() == name).expect("a case").checked()(rounds);
         return ExitCode::SUCCESS;
     }
     if !instructions::valgrind_is_there() {
@@ -50,100 +34,37 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         };
     }
+    let mut run = Run::begin("instructions");
     let counted = count();
-    print(&counted);
-    let flag = |name| std::env::args().any(|argument| argument == name);
-    if flag("--write") {
-        record(&counted);
-    }
-    if flag("--check") { check(&counted) } else { ExitCode::SUCCESS }
-}
-
-/// Of each case, over the service below. Two at a time: the cores do not share what is counted.
-fn count() -> BTreeMap<String, u64> {
-    let cases = Case::all();
-    let (even, odd): (Vec<_>, Vec<_>) = cases.iter().enumerate().partition(|(at, _)| at % 2 == 0);
-    let all: BTreeMap<String, u64> = thread::scope(|scope| {
-        let halves = [even, odd].map(|half| {
-            scope.spawn(move || {
-                half.into_iter()
-                    .map(|(_, case)| (case.name(), instructions::of(&case.name())))
-                    .collect::<Vec<_>>()
-            })
-        });
-        halves.into_iter().flat_map(|half| half.join().unwrap()).collect()
-    });
-    cases
-        .iter()
-        .filter(|case| case.contender != "bare")
-        .map(|case| (case.name(), all[&case.name()].saturating_sub(all[&case.bare().name()])))
-        .collect()
-}
-
-fn print(counted: &BTreeMap<String, u64>) {
     println!("{:<44} {:>12}", "over the service below", "instructions");
-    for (case, count) in counted {
+    for (case, count) in &counted {
         println!("{case:<44} {count:>12}");
+        run.figure(case, "instructions", *count as f64);
     }
-    let figures: Vec<_> = counted
-        .iter()
-        .map(|(case, count)| Figure::new("instructions", case, "instructions", *count as f64))
-        .collect();
-    write("instructions", &figures);
+    run.end();
+    INSTRUCTIONS.gate(&counted, dearer_on_files(&counted))
 }
 
-fn record(counted: &BTreeMap<String, u64>) {
-    let mut text = format!(
-        "# Instructions a request costs over the service below: written by `cargo bench --bench instructions -- --write`.\nrustc = \"{}\"\n\n[instructions]\n",
-        rustc()
-    );
-    for (case, count) in counted {
-        writeln!(text, "\"{case}\" = {count}").unwrap();
-    }
-    std::fs::write(Path::new(FILE), text).unwrap();
+fn cases() -> Vec<Case> {
+    Case::all().chain(Case::on_files()).collect()
 }
 
-fn check(counted: &BTreeMap<String, u64>) -> ExitCode {
-    let mut faults = Vec::new();
-    for (shape, contender, handle, bar) in BARS {
-        let case = Case { shape, contender, handle }.name();
-        if counted[&case] > bar {
-            faults.push(format!("{case}: {} instructions, where {bar} are the most", counted[&case]));
-        }
-    }
-    for handle in Handle::ALL {
-        let [memory, files] = ["ours", ON_FILES]
-            .map(|contender| counted[&Case { shape: Shape::Typical, contender, handle }.name()]);
-        if memory.abs_diff(files) > margin(memory) {
-            faults.push(format!("{}: {files} with files, {memory} with memory", handle.name()));
-        }
-    }
-    let recorded: toml::Table = std::fs::read_to_string(FILE).unwrap().parse().unwrap();
-    // Another compiler makes other code, for which these figures are no gate.
-    let writer = recorded["rustc"].as_str().unwrap();
-    if writer == rustc() {
-        for (case, count) in counted {
-            let Some(expected) = recorded["instructions"].get(case).and_then(toml::Value::as_integer) else {
-                faults.push(format!("{case}: not in {FILE}"));
-                continue;
-            };
-            let expected = expected.unsigned_abs();
-            if count.abs_diff(expected) > margin(expected) {
-                faults.push(format!("{case}: {count} instructions, recorded {expected}"));
-            }
-        }
-    } else {
-        println!("{FILE} was written with {writer}: only the bars were compared");
-    }
-    if faults.is_empty() {
-        return ExitCode::SUCCESS;
-    }
-    eprintln!("{}", faults.join("\n"));
-    eprintln!("If that is meant: `cargo bench --bench instructions -- --write`, and say why in the commit");
-    ExitCode::FAILURE
+/// Of each case, over the service below.
+fn count() -> Counts {
+    let names: Vec<_> = cases().into_iter().map(Case::name).collect();
+    let of = instructions::of_all(&names);
+    let over_bare = |case: Case| (case.name(), of[&case.name()].saturating_sub(of[&case.bare().name()]));
+    cases().into_iter().filter(|case| case.contender != "bare").map(over_bare).collect()
 }
 
-fn rustc() -> String {
-    let output = std::process::Command::new("rustc").arg("--version").output().unwrap();
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+/// Where files cost something on the way of a live token.
+fn dearer_on_files(counted: &Counts) -> Vec<String> {
+    let fault = |on_files: Case| {
+        let (files, memory) =
+            (counted[&on_files.name()], counted[&Case { contender: "ours", ..on_files }.name()]);
+        let name = on_files.handle.name();
+        (files.abs_diff(memory) > INSTRUCTIONS.margin_of(memory))
+            .then(|| format!("{name}: {files} with files, {memory} with memory"))
+    };
+    Case::on_files().into_iter().filter_map(fault).collect()
 }

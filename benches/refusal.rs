@@ -5,10 +5,13 @@
 
 #![allow(clippy::unwrap_used, missing_docs)] // a panic here is a broken bench
 
+mod rig;
+
 use std::{hint::black_box, time::Duration};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use rig::results::Run;
 use tower_salesforce_auth::refusal::{self, Head, Verdict};
 
 const DATA: &str = "/services/data/v65.0/sobjects/Account/001R0000003GeJ1IAK";
@@ -34,6 +37,7 @@ const PAGE_503: &str = "<!DOCTYPE html>\n<html><head><title>Maintenance</title><
     Sorry for the inconvenience. We'll be back shortly.</body></html>";
 
 fn refusals(criterion: &mut Criterion) {
+    let run = Run::begin("refusal");
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json;charset=UTF-8"));
     headers.insert("sforce-limit-info", HeaderValue::from_static("api-usage=18/5000"));
@@ -62,6 +66,7 @@ fn refusals(criterion: &mut Criterion) {
         });
     }
     group.finish();
+    run.end();
 }
 
 criterion_group!(benches, refusals);

@@ -22,7 +22,10 @@ use std::{
 };
 
 use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
-use rig::org::{Org, Tokens};
+use rig::{
+    org::{Org, Tokens},
+    results::Run,
+};
 use tokio::runtime::Runtime;
 use tower_salesforce_auth::store::{
     FileStore, KeyRing, MemoryStore, PostgresConfig, PostgresStore, RedisConfig, RedisStore, Revision,
@@ -30,6 +33,7 @@ use tower_salesforce_auth::store::{
 };
 
 fn stores(criterion: &mut Criterion) {
+    let run = Run::begin("stores");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let _inside = runtime.enter();
     let dir = tempfile::TempDir::new().unwrap();
@@ -41,6 +45,7 @@ fn stores(criterion: &mut Criterion) {
     measure(criterion, &runtime, "file_sealed", Sealed::new(sealed_files, keys));
     #[cfg(unix)]
     measure_servers(criterion, &runtime);
+    run.end();
 }
 
 #[cfg(unix)]

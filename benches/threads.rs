@@ -5,206 +5,166 @@
 //! the layer: the service below alone (`bare`), one token for ever (`limit`), and the same below `tower::retry` with a
 //! policy that keeps a clone of each request (`retry`).
 //!
-//! The figure is the ratio of the last table, a request's time on two threads over that on one: 1.00 is perfect, and
-//! `bare` shows what this machine makes of two threads that have nothing in common. Shared reference counts are what
-//! drives it up. Requests are made in lots outside of the measured time; a lot begins on all threads at once, so that
-//! they are in the service at the same time and nowhere else.
+//! The figure is a request's time on two threads over that on one: 1.00 is perfect, and `bare` shows what this machine
+//! makes of two threads that have nothing in common. Shared reference counts are what drives it up. All take turns of a
+//! few milliseconds, one thread and two alike, so that what else the machine does meets all of them. Requests are made
+//! in lots outside of the measured time; a lot begins on all threads at once, so that they are in the service at the
+//! same time and nowhere else.
 //!
-//! Two threads need two cores: the table says how much of a core each thread had, and far below 1.00 the ratios are
-//! those of a busy machine.
+//! Two threads need two cores: a turn counts only if each thread had a core to itself for most of it (as far as Unix
+//! tells), and a ratio is given only if enough turns count.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)] // a panic here is a broken bench
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // a panic here is a broken bench
 #![allow(clippy::disallowed_methods, reason = "the clock of a bench is the real one")]
 
+#[path = "rig/processor.rs"]
+mod processor;
 mod rig;
 
 use std::{
-    hint,
+    fmt, hint,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
-        mpsc,
     },
-    thread::{self, Scope},
+    thread,
     time::{Duration, Instant},
 };
 
-use criterion::{
-    BenchmarkGroup, Criterion, SamplingMode, criterion_group, criterion_main, measurement::WallTime,
-};
 use http::Request;
 use rig::{
-    Bare, Body, Limit, Once, Shape, call,
-    medians::Medians,
-    results::{Figure, write},
-    session,
+    Body, Shape, call,
+    contenders::{Handle, Visit, visit},
+    medians::median,
+    results::Run,
 };
-use rustix::time::{ClockId, clock_gettime};
-use tower::{Layer, Service, retry::Retry};
-use tower_salesforce_auth::SalesforceAuthLayer;
+use tower::Service;
+
+const CONTENDERS: [&str; 4] = ["bare", "limit", "ours", "retry"];
 
 /// Few enough to stay in the cache, enough that the start of a lot is nothing beside it.
-const LOT: u64 = 256;
+const LOT: usize = 256;
+/// Lots of a turn.
+const LOTS: usize = 12;
+const TURNS: usize = 200;
 
-const HANDLES: [&str; 2] = ["long_lived", "cloned"];
+/// How much of a core a thread must have had for its turn to count.
+const WHOLE: f64 = 0.95;
 
-fn threads(criterion: &mut Criterion) {
+fn main() {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     if cores < 2 {
         eprintln!("*** SKIPPED: threads: there is one core, and two threads on it say nothing ***");
         return;
     }
-    let mut group = criterion.benchmark_group("threads");
-    group
-        .sampling_mode(SamplingMode::Flat)
-        .sample_size(30)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(1200));
-    let mut report = Report::default();
-    report.contender(&mut group, "bare", Bare);
-    report.contender(&mut group, "limit", Limit::new(Bare));
-    report.contender(&mut group, "ours", SalesforceAuthLayer::new(session()).layer(Bare));
-    report.contender(&mut group, "retry", Retry::new(Once, Limit::new(Bare)));
-    group.finish();
-    report.print();
+    let turns = if Run::is_whole() { TURNS } else { 3 };
+    let mut run = Run::begin("threads");
+    let mut pairs: Vec<Pair> =
+        CONTENDERS.iter().flat_map(|name| Handle::ALL.map(|handle| Pair::new(name, handle))).collect();
+    for _ in 0..turns {
+        pairs.iter_mut().for_each(Pair::turn);
+    }
+    println!("{:<20} {:>12} {:>12} {:>8} {:>12}", "threads", "one", "two", "ratio", "turns");
+    for Pair { case, one, two, .. } in pairs {
+        let counted = one.len().min(two.len());
+        if counted * 4 < turns {
+            println!("{case:<20} {:>34} {counted:>12}", "too busy a machine");
+            continue;
+        }
+        let (one, two) = (median(one), median(two));
+        println!("{case:<20} {one:>9.1} ns {two:>9.1} ns {:>8.2} {counted:>12}", two / one);
+        run.figure(case, "two threads / one", two / one);
+    }
+    run.end();
 }
 
-#[derive(Default)]
-struct Report {
-    times: Medians,
-    /// The contenders, and the least share of a core that a thread of theirs had.
-    contenders: Vec<(&'static str, [f64; 2])>,
+/// What two threads do, or one of them: a contender with a handle for each.
+struct Pair {
+    case: String,
+    senders: [Sender; 2],
+    /// Nanoseconds of a request on one thread and on two, of the turns that count.
+    one: Vec<f64>,
+    two: Vec<f64>,
 }
 
-impl Report {
-    fn contender<S>(&mut self, group: &mut BenchmarkGroup<'_, WallTime>, name: &'static str, service: S)
+/// Sends a lot of requests.
+type Sender = Box<dyn FnMut(Vec<Request<Body>>) + Send>;
+
+impl Pair {
+    fn new(contender: &str, handle: Handle) -> Self {
+        let case = format!("{contender}/{}", handle.name());
+        Self { case, senders: visit(contender, Senders(handle)), one: Vec::new(), two: Vec::new() }
+    }
+
+    fn turn(&mut self) {
+        self.one.extend(turn(&mut self.senders[..1]));
+        self.two.extend(turn(&mut self.senders));
+    }
+}
+
+/// Makes two senders over one service.
+struct Senders(Handle);
+
+impl Visit for Senders {
+    type Output = [Sender; 2];
+
+    fn visit<S>(self, service: S) -> [Sender; 2]
     where
-        S: Service<Request<Body>> + Clone + Send + Sync,
-        S::Error: std::fmt::Debug,
+        S: Service<Request<Body>> + Clone + Send + Sync + 'static,
+        S::Error: fmt::Debug,
     {
-        let mut shares = [1.0_f64; 2];
-        for (handle, share) in HANDLES.iter().zip(&mut shares) {
-            for count in [1, 2] {
-                let case = format!("{name}/{handle}/{count}");
-                thread::scope(|scope| {
-                    let mut crew = if *handle == "cloned" {
-                        Crew::hire(scope, count, || {
-                            let service = &service;
-                            move |request| call(&mut service.clone(), request)
-                        })
-                    } else {
-                        Crew::hire(scope, count, || {
-                            let mut service = service.clone();
-                            move |request| call(&mut service, request)
-                        })
-                    };
-                    group.bench_function(&case, |bencher| {
-                        bencher.iter_custom(|iterations| {
-                            self.times.note(&case, iterations, crew.send(iterations))
-                        });
-                    });
-                    if let Some(had) = crew.share() {
-                        *share = share.min(had);
-                    }
-                });
+        let shared = Arc::new(service);
+        [(); 2].map(|()| -> Sender {
+            let shared = Arc::clone(&shared);
+            match self.0 {
+                Handle::LongLived => {
+                    let mut service = S::clone(&shared);
+                    Box::new(move |lot| lot.into_iter().for_each(|request| call(&mut service, request)))
+                }
+                Handle::Cloned => Box::new(move |lot| {
+                    lot.into_iter().for_each(|request| call(&mut S::clone(&shared), request));
+                }),
             }
-        }
-        self.contenders.push((name, shares));
-    }
-
-    fn print(&self) {
-        let mut figures = Vec::new();
-        println!("{:<20} {:>12} {:>12} {:>8} {:>8}", "threads", "one", "two", "ratio", "core");
-        for (name, shares) in &self.contenders {
-            for (handle, share) in HANDLES.iter().zip(shares) {
-                let case = format!("{name}/{handle}");
-                let (one, two) = (format!("{case}/1"), format!("{case}/2"));
-                let (Some(one), Some(two)) = (self.times.of(&one), self.times.of(&two)) else { continue };
-                let (one, two) = (one * 1e9, two * 1e9);
-                println!("{case:<20} {one:>9.1} ns {two:>9.1} ns {:>8.2} {share:>8.2}", two / one);
-                figures.push(Figure::new("threads", case, "two threads / one", two / one));
-            }
-        }
-        write("threads", &figures);
+        })
     }
 }
 
-/// Threads that stay for all samples of a case.
-struct Crew {
-    orders: Vec<mpsc::Sender<u64>>,
-    done: mpsc::Receiver<Share>,
-    total: Share,
+/// Each on a thread of its own, as many requests; nanoseconds of one of them, if each thread had a core.
+fn turn(senders: &mut [Sender]) -> Option<f64> {
+    let start = &Start { arrived: AtomicUsize::new(0), count: senders.len() };
+    let shares: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = senders.iter_mut().map(|send| scope.spawn(|| work(start, send))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let elapsed: Duration = shares.iter().map(|share| share.elapsed).sum();
+    let each = elapsed.as_secs_f64() * 1e9 / (shares.len() * LOTS * LOT) as f64;
+    shares.iter().all(|share| share.had_a_core()).then_some(each)
 }
 
-/// What a thread measured.
+/// What a thread measured in one turn.
 #[derive(Clone, Copy, Debug, Default)]
 struct Share {
     elapsed: Duration,
     on_core: Duration,
 }
 
-impl Crew {
-    /// Starts `count` threads, each with what `sender` makes.
-    fn hire<'scope, 'env: 'scope, F>(
-        scope: &'scope Scope<'scope, 'env>,
-        count: usize,
-        sender: impl Fn() -> F,
-    ) -> Self
-    where
-        F: FnMut(Request<Body>) + Send + 'scope,
-    {
-        let (tell, done) = mpsc::channel();
-        let start = Arc::new(Start { arrived: AtomicUsize::new(0), count });
-        let orders = (0..count)
-            .map(|_| {
-                let (order, orders) = mpsc::channel();
-                let (tell, start, mut send) = (tell.clone(), Arc::clone(&start), sender());
-                scope.spawn(move || {
-                    for iterations in orders {
-                        let _ = tell.send(work(iterations, &start, &mut send));
-                    }
-                });
-                order
-            })
-            .collect();
-        Self { orders, done, total: Share::default() }
-    }
-
-    /// Each thread sends as many requests; the mean time that it took one of them.
-    fn send(&mut self, iterations: u64) -> Duration {
-        for order in &self.orders {
-            order.send(iterations).unwrap();
-        }
-        let mut elapsed = Duration::ZERO;
-        for _ in &self.orders {
-            let share = self.done.recv().unwrap();
-            elapsed += share.elapsed;
-            self.total.elapsed += share.elapsed;
-            self.total.on_core += share.on_core;
-        }
-        elapsed / u32::try_from(self.orders.len()).unwrap()
-    }
-
-    /// How much of a core a thread had; `None` if it did nothing.
-    fn share(&self) -> Option<f64> {
-        (!self.total.elapsed.is_zero())
-            .then(|| self.total.on_core.as_secs_f64() / self.total.elapsed.as_secs_f64())
+impl Share {
+    fn had_a_core(self) -> bool {
+        !cfg!(unix) || self.on_core.as_secs_f64() >= WHOLE * self.elapsed.as_secs_f64()
     }
 }
 
-fn work(iterations: u64, start: &Start, send: &mut impl FnMut(Request<Body>)) -> Share {
+fn work(start: &Start, send: &mut Sender) -> Share {
+    let lot = || (0..LOT).map(|_| Shape::Typical.request()).collect();
+    send(lot()); // a new thread has yet to get memory from the allocator
     let mut share = Share::default();
-    let mut left = iterations;
-    while left > 0 {
-        let lot: Vec<_> = (0..left.min(LOT)).map(|_| Shape::Typical.request()).collect();
-        left -= lot.len() as u64;
+    for _ in 0..LOTS {
+        let lot = lot();
         start.wait();
-        let (on_core, begun) = (thread_time(), Instant::now());
-        for request in lot {
-            send(request);
-        }
+        let (on_core, begun) = (processor::of_thread(), Instant::now());
+        send(lot);
         share.elapsed += begun.elapsed();
-        share.on_core += thread_time() - on_core;
+        share.on_core += processor::of_thread() - on_core;
     }
     share
 }
@@ -226,11 +186,3 @@ impl Start {
         }
     }
 }
-
-fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs().try_into().unwrap_or(0))
-}
-
-criterion_group!(benches, threads);
-criterion_main!(benches);

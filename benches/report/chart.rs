@@ -16,7 +16,7 @@ pub(crate) fn all(results: &Results) -> Vec<(&'static str, String)> {
         (
             "benches/instructions.svg",
             "Instructions over the bare service, a usual GET, one long-lived handle",
-            text::contenders(results, "instructions"),
+            text::contenders(results, "instructions", "instructions"),
         ),
         (
             "benches/time.svg",

@@ -4,101 +4,144 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::{Value, json};
 
-/// Figures by bench and case, and where each bench ran.
+/// The last whole run of each bench.
 #[derive(Debug, Default)]
 pub(crate) struct Results {
-    /// Bench, then case and unit.
-    figures: BTreeMap<String, BTreeMap<(String, String), f64>>,
+    runs: BTreeMap<String, Run>,
+}
+
+/// What a bench measured.
+#[derive(Debug)]
+struct Run {
+    circumstances: Circumstances,
+    /// Case and unit.
+    figures: BTreeMap<(String, String), f64>,
+    /// What is to be said of a case.
+    notes: BTreeMap<String, String>,
+}
+
+/// When and where a bench ran.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Circumstances {
+    pub(crate) day: String,
     pub(crate) machine: String,
     pub(crate) rustc: String,
-    pub(crate) day: String,
 }
 
 impl Results {
+    /// `None` if there is no such file.
     pub(crate) fn read(file: &str) -> Option<Self> {
-        let value: Value = serde_json::from_slice(&fs::read(file).ok()?).unwrap();
-        let text = |name: &str| value[name].as_str().unwrap().to_owned();
-        let mut results =
-            Self { machine: text("machine"), rustc: text("rustc"), day: text("day"), ..Self::default() };
-        for figure in value["figures"].as_array().unwrap() {
-            results.add(figure);
-        }
-        Some(results)
+        let runs: Value = serde_json::from_slice(&fs::read(file).ok()?).expect("JSON");
+        let runs = runs.as_array().expect("a list of runs: remove the file and collect anew").iter();
+        Some(Self { runs: runs.map(|run| (text(run, "bench"), Run::from_json(run))).collect() })
     }
 
     pub(crate) fn write(&self, file: &str) {
-        let figures: Vec<_> = self
-            .figures
-            .iter()
-            .flat_map(|(bench, figures)| {
-                figures.iter().map(move |((case, unit), value)| {
-                    json!({"bench": bench, "case": case, "unit": unit, "value": value}).to_string()
-                })
-            })
-            .collect();
-        let head = json!({"machine": self.machine, "rustc": self.rustc, "day": self.day}).to_string();
-        let head = head.trim_end_matches('}');
-        let figures = figures.join(",\n");
-        fs::write(file, format!("{head},\"figures\":[\n{figures}\n]}}\n")).unwrap();
+        let runs: Vec<_> = self.runs.iter().map(|(bench, run)| run.to_json(bench)).collect();
+        fs::write(file, format!("[\n{}\n]\n", runs.join(",\n"))).unwrap();
     }
 
-    /// Takes over what the last run left in the target directory.
-    pub(crate) fn collect(&mut self) {
-        let target = PathBuf::from(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()));
-        let mut found = Vec::new();
-        for file in files(&target.join("bench")) {
-            let Value::Array(figures) = serde_json::from_slice(&fs::read(file).unwrap()).unwrap() else {
-                panic!("not a list of figures")
-            };
-            found.extend(figures);
+    /// Takes over what runs left in a target directory, the newest of each bench; they replace those from before.
+    pub(crate) fn collect(&mut self, targets: &[PathBuf]) {
+        let mut found: BTreeMap<String, (f64, Run)> = BTreeMap::new();
+        for target in targets {
+            for file in files(&target.join("bench")) {
+                let run: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+                let (bench, begun) = (text(&run, "bench"), run["begun"].as_f64().unwrap());
+                if found.get(&bench).is_some_and(|(newest, _)| *newest >= begun) {
+                    continue;
+                }
+                let mut run = Run::from_json(&run);
+                run.figures.extend(medians(target, &bench, UNIX_EPOCH + Duration::from_secs_f64(begun)));
+                found.insert(bench, (begun, run));
+            }
         }
-        found.extend(files(&target.join("criterion")).iter().filter_map(|file| median(file)));
-        for bench in found.iter().map(|figure| figure["bench"].as_str().unwrap()) {
-            self.figures.remove(bench);
-        }
-        found.iter().for_each(|figure| self.add(figure));
-        let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-        let cores = std::thread::available_parallelism().unwrap();
-        self.machine =
-            format!("{}, {cores} cores, {}", cpu.map_or("unknown", |(_, name)| name), std::env::consts::OS);
-        self.rustc = said("rustc", &["--version"]);
-        self.day = said("date", &["-u", "+%Y-%m-%d"]);
-    }
-
-    fn add(&mut self, figure: &Value) {
-        let text = |name: &str| figure[name].as_str().unwrap().to_owned();
-        let figures = self.figures.entry(text("bench")).or_default();
-        figures.insert((text("case"), text("unit")), figure["value"].as_f64().unwrap());
+        self.runs.extend(found.into_iter().map(|(bench, (_, run))| (bench, run)));
     }
 
     /// The figure of a case; `None` if it was not measured.
     pub(crate) fn of(&self, bench: &str, case: &str, unit: &str) -> Option<f64> {
-        self.figures.get(bench)?.get(&(case.to_owned(), unit.to_owned())).copied()
+        self.runs.get(bench)?.figures.get(&(case.to_owned(), unit.to_owned())).copied()
     }
 
     /// All cases of a bench that have a figure in this unit.
     pub(crate) fn all<'a>(&'a self, bench: &str, unit: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
-        let figures = self.figures.get(bench).into_iter().flatten();
+        let figures = self.runs.get(bench).into_iter().flat_map(|run| &run.figures);
         figures.filter(move |((_, its), _)| its == unit).map(|((case, _), value)| (case.as_str(), *value))
+    }
+
+    pub(crate) fn note(&self, bench: &str, case: &str) -> &str {
+        self.runs.get(bench).and_then(|run| run.notes.get(case)).map_or("", String::as_str)
+    }
+
+    /// Which benches ran under which circumstances.
+    pub(crate) fn circumstances(&self) -> BTreeMap<&Circumstances, Vec<&str>> {
+        let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (bench, run) in &self.runs {
+            all.entry(&run.circumstances).or_default().push(bench.as_str());
+        }
+        all
     }
 }
 
-/// What criterion has measured: the first part of an id is the bench.
-fn median(file: &Path) -> Option<Value> {
-    if file.file_name()? != "estimates.json" || file.parent()?.file_name()? != "new" {
-        return None;
+impl Run {
+    fn from_json(run: &Value) -> Self {
+        let figures = run["figures"].as_array().unwrap().iter();
+        let notes = run["notes"].as_object().unwrap().iter();
+        Self {
+            circumstances: Circumstances {
+                day: text(run, "day"),
+                machine: text(run, "machine"),
+                rustc: text(run, "rustc"),
+            },
+            figures: figures
+                .map(|figure| {
+                    ((text(figure, "case"), text(figure, "unit")), figure["value"].as_f64().unwrap())
+                })
+                .collect(),
+            notes: notes.map(|(case, note)| (case.clone(), note.as_str().unwrap().to_owned())).collect(),
+        }
     }
-    let read = |file: PathBuf| -> Value { serde_json::from_slice(&fs::read(file).unwrap()).unwrap() };
-    let id = read(file.with_file_name("benchmark.json"));
-    let (bench, case) = id["full_id"].as_str()?.split_once('/')?;
-    let value = &read(file.to_owned())["median"]["point_estimate"];
-    Some(json!({"bench": bench, "case": case, "unit": "ns", "value": value}))
+
+    /// A line for each figure, so that a change can be read.
+    fn to_json(&self, bench: &str) -> String {
+        let Circumstances { day, machine, rustc } = &self.circumstances;
+        let figures: Vec<_> = self
+            .figures
+            .iter()
+            .map(|((case, unit), value)| json!({"case": case, "unit": unit, "value": value}).to_string())
+            .collect();
+        format!(
+            "{{\"bench\":{},\"day\":{},\"machine\":{},\"rustc\":{},\"notes\":{},\"figures\":[\n{}\n]}}",
+            json!(bench),
+            json!(day),
+            json!(machine),
+            json!(rustc),
+            json!(self.notes),
+            figures.join(",\n")
+        )
+    }
+}
+
+/// What criterion has measured of a bench since it was begun: the first part of an id is the bench.
+fn medians(target: &Path, bench: &str, begun: SystemTime) -> Vec<((String, String), f64)> {
+    let median = |file: &PathBuf| {
+        let is_estimate = file.ends_with("new/estimates.json");
+        if !is_estimate || fs::metadata(file).unwrap().modified().unwrap() < begun {
+            return None;
+        }
+        let read = |file: &Path| -> Value { serde_json::from_slice(&fs::read(file).unwrap()).unwrap() };
+        let id = text(&read(&file.with_file_name("benchmark.json")), "full_id");
+        let case = id.strip_prefix(bench)?.strip_prefix('/')?;
+        let value = read(file)["median"]["point_estimate"].as_f64().unwrap();
+        Some(((case.to_owned(), "ns".to_owned()), value))
+    };
+    files(&target.join("criterion")).iter().filter_map(median).collect()
 }
 
 /// All files below a directory.
@@ -110,7 +153,6 @@ fn files(dir: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn said(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap().to_owned()
 }

@@ -2,8 +2,10 @@
 //!
 //! The inner service is in memory and ready at once, so that the difference to [`Bare`] is what stands above it.
 // Each bench uses its own part; a panic here is a broken bench.
+#![allow(clippy::disallowed_methods, reason = "the clock of a bench is the real one")]
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod arrivals;
 pub mod contenders;
 pub mod instructions;
 pub mod medians;
@@ -32,6 +34,9 @@ use tower_salesforce_auth::{
 };
 
 pub type Body = Full<Bytes>;
+
+/// Sends so many requests.
+pub type Rounds = Box<dyn FnMut(usize)>;
 
 pub const ACCESS_TOKEN: &str =
     "00DR0000000KvIt!AR8AQP0bench.token.of.usual.length.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN";
@@ -135,8 +140,12 @@ impl<B> Service<Request<B>> for Bare {
         Poll::Ready(Ok(()))
     }
 
+    #[inline(always)]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        black_box(request);
+        let request = black_box(request);
+        arrivals::arrived(|| {
+            (request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes), request.uri().host())
+        });
         ready(Ok(Response::new(Empty::new())))
     }
 }

@@ -44,6 +44,7 @@ pub struct Org(Arc<State>);
 struct State {
     alive: AtomicUsize,
     token_requests: AtomicUsize,
+    api_calls: AtomicUsize,
     tokens: Tokens,
     delay: Duration,
 }
@@ -51,8 +52,8 @@ struct State {
 impl Org {
     /// An org whose token endpoint answers after `delay`.
     pub fn new(tokens: Tokens, delay: Duration) -> Self {
-        let (alive, token_requests) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self(Arc::new(State { alive, token_requests, tokens, delay }))
+        let [alive, token_requests, api_calls] = [const { AtomicUsize::new(0) }; 3];
+        Self(Arc::new(State { alive, token_requests, api_calls, tokens, delay }))
     }
 
     /// A session of the org's on `store`, with a token that is alive.
@@ -88,6 +89,10 @@ impl Org {
     pub fn token_requests(&self) -> usize {
         self.0.token_requests.load(Ordering::SeqCst)
     }
+
+    pub fn api_calls(&self) -> usize {
+        self.0.api_calls.load(Ordering::SeqCst)
+    }
 }
 
 fn token(number: usize) -> String {
@@ -110,6 +115,7 @@ impl Service<Request<Body>> for Api {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.0.0.api_calls.fetch_add(1, Ordering::Relaxed);
         let token = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let number = token.and_then(|token| token.rsplit('.').next()?.parse().ok());
         let alive = number == Some(self.0.0.alive.load(Ordering::Acquire));

@@ -11,18 +11,11 @@ use std::{
     collections::BTreeMap,
     process::{Command, ExitCode},
     thread,
-    time::Instant,
 };
 
 use tower_salesforce_auth_peers::{
-    NOT_DRIVEN, SHAPE, all,
-    end::tokens_of_three,
-    names,
-    rig::{
-        instructions,
-        medians::Medians,
-        results::{Figure, write},
-    },
+    NOT_DRIVEN, SHAPE, all, check, names,
+    rig::{instructions, medians::Medians, results::Run},
     set_up,
 };
 
@@ -33,14 +26,13 @@ fn main() -> ExitCode {
         set_up(&name)(rounds);
         return ExitCode::SUCCESS;
     }
-    for peer in all() {
-        assert_eq!(tokens_of_three(peer.name), 3, "{} puts a token on each request", peer.name);
-        assert_eq!(tokens_of_three(peer.over.name()), 0, "and what is subtracted for it does not");
-    }
+    check();
+    let mut run = Run::begin("peers");
     let times = times();
     let allocations = allocations();
     let instructions = if instructions::valgrind_is_there() {
-        instructions()
+        let of_all = instructions::of_all(&names().into_iter().map(str::to_owned).collect::<Vec<_>>());
+        of_all.into_iter().map(|(name, count)| (name, count as f64)).collect()
     } else {
         eprintln!(
             "*** SKIPPED: instructions of peers: needs valgrind (Debian: `apt-get install valgrind`) ***"
@@ -49,75 +41,52 @@ fn main() -> ExitCode {
     };
     let counts = [("instructions", instructions), ("allocations", allocations), ("ns", times)];
 
-    let mut figures = Vec::new();
     println!(
-        "\n{:<32} {:>8} {:>12} {:>11} {:>6}  does",
-        "over the service below", "version", "instructions", "allocations", "ns"
+        "\n{:<36} {:>12} {:>11} {:>6}  does",
+        "over the service below", "instructions", "allocations", "ns"
     );
     for peer in all() {
+        let case = format!("{}/{}", SHAPE.name(), peer.full_name());
+        run.note(&case, peer.does);
         let mut cells = [const { String::new() }; 3];
         for (cell, (unit, of)) in cells.iter_mut().zip(&counts) {
             if let (Some(with), Some(without)) = (of.get(peer.name), of.get(peer.over.name())) {
-                let case = format!("{}/{}@{}", SHAPE.name(), peer.name, peer.version());
-                figures.push(Figure::new("peers", case, unit, with - without));
+                run.figure(&case, unit, with - without);
                 *cell = format!("{:.0}", with - without);
             }
         }
         let [instructions, allocations, ns] = cells;
-        let (name, version, does) = (peer.name, peer.version(), peer.does);
-        println!("{name:<32} {version:>8} {instructions:>12} {allocations:>11} {ns:>6}  {does}");
+        println!("{:<36} {instructions:>12} {allocations:>11} {ns:>6}  {}", peer.full_name(), peer.does);
     }
     println!("\nnot driven");
     for (name, why) in NOT_DRIVEN {
         println!("{name:<32} {why}");
     }
-    write("peers", &figures);
+    run.end();
     ExitCode::SUCCESS
 }
 
 /// Of each name, for one request.
-type Counts = BTreeMap<&'static str, f64>;
+type Counts = BTreeMap<String, f64>;
 
 /// In nanoseconds.
 fn times() -> Counts {
-    // A sample is far longer than a clock needs and far shorter than what else a machine does.
-    const SAMPLES: usize = 400;
+    // A turn is far longer than a clock needs and far shorter than what else a machine does.
+    const TURNS: usize = 400;
     const REQUESTS: usize = 1_000;
 
-    let medians = Medians::default();
-    let mut handles: Vec<_> = names().into_iter().map(|name| (name, set_up(name))).collect();
-    for _ in 0..SAMPLES {
-        for (name, rounds) in &mut handles {
-            let start = Instant::now();
-            rounds(REQUESTS);
-            medians.note(name, REQUESTS as u64, start.elapsed());
-        }
-    }
-    names().into_iter().map(|name| (name, medians.of(name).unwrap() * 1e9)).collect()
+    let mut handles: Vec<_> = names().into_iter().map(|name| (name.to_owned(), set_up(name))).collect();
+    let medians = Medians::of_turns(&mut handles, TURNS, REQUESTS);
+    handles.into_iter().map(|(name, _)| (name.clone(), medians.of(&name).unwrap() * 1e9)).collect()
 }
 
 fn allocations() -> Counts {
     let output = Command::new(env!("CARGO_BIN_EXE_allocations")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
-    let counted: BTreeMap<_, f64> = lines
-        .lines()
-        .map(|line| line.split_once(' ').unwrap())
-        .map(|(name, count)| (name, count.parse().unwrap()))
-        .collect();
-    names().into_iter().map(|name| (name, counted[name])).collect()
-}
-
-/// Two at a time: the cores do not share what is counted.
-fn instructions() -> Counts {
-    let names = names();
-    let (first, second) = names.split_at(names.len() / 2);
-    thread::scope(|scope| {
-        let halves = [first, second].map(|half| {
-            scope.spawn(move || {
-                half.iter().map(|name| (*name, instructions::of(name) as f64)).collect::<Vec<_>>()
-            })
-        });
-        halves.into_iter().flat_map(|half| half.join().unwrap()).collect()
-    })
+    let count = |line: &str| {
+        let (name, count) = line.split_once(' ').unwrap();
+        (name.to_owned(), count.parse().unwrap())
+    };
+    lines.lines().map(count).collect()
 }

@@ -25,16 +25,16 @@ use futures_util::FutureExt;
 
 use crate::{
     Over, Peer, Rounds, SHAPE,
-    end::arrived,
-    rig::{ACCESS_TOKEN, HOST},
+    rig::{ACCESS_TOKEN, HOST, arrivals::arrived},
     runtime,
 };
 
 pub(crate) const PEERS: [Peer; 1] = [Peer {
     name: "aws-smithy-runtime",
-    package: "aws-smithy-runtime",
+    package: Some("aws-smithy-runtime"),
     does: "cached token, no host; single-flight refresh ahead of expiry, no resend",
     over: Over::Aws,
+    aims: false,
     set_up: || {
         let runtime = runtime();
         let components = components();
@@ -83,7 +83,7 @@ fn request() -> HttpRequest {
 }
 
 fn send(request: HttpRequest) {
-    arrived(|| request.headers().get("authorization").map(str::as_bytes));
+    arrived(|| (request.headers().get("authorization").map(str::as_bytes), None));
     black_box(request);
 }
 

@@ -16,15 +16,15 @@ use futures_util::FutureExt;
 
 use crate::{
     Over, Peer, Rounds, SHAPE,
-    end::arrived,
-    rig::{ACCESS_TOKEN, HOST},
+    rig::{ACCESS_TOKEN, HOST, arrivals::arrived},
 };
 
 pub(crate) const PEERS: [Peer; 1] = [Peer {
     name: "azure_core",
-    package: "azure_core",
+    package: Some("azure_core"),
     does: "cached token, no host; refresh below a lock, no resend (a callback may, after a challenge)",
     over: Over::Azure,
+    aims: false,
     set_up: || {
         let credential = Arc::new(Static);
         let scopes = ["https://example.com/.default"];
@@ -49,7 +49,7 @@ struct End;
 #[async_trait::async_trait]
 impl HttpClient for End {
     async fn execute_request(&self, request: &Request) -> Result<AsyncRawResponse> {
-        arrived(|| request.headers().get_optional_str(&AUTHORIZATION).map(str::as_bytes));
+        arrived(|| (request.headers().get_optional_str(&AUTHORIZATION).map(str::as_bytes), None));
         black_box(request);
         Ok(AsyncRawResponse::from_bytes(StatusCode::Ok, Headers::new(), ""))
     }

@@ -9,13 +9,14 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 use tower::Service;
 
-use crate::{Over, Peer, SHAPE, end::End, runtime};
+use crate::{Over, Peer, SHAPE, rig::Bare, runtime};
 
 pub(crate) const PEERS: [Peer; 1] = [Peer {
     name: "google-cloud-auth",
-    package: "google-cloud-auth",
+    package: Some("google-cloud-auth"),
     does: "cached token (a JWT of some 600 bytes), no host; refreshes in the background, no resend",
     over: Over::Http,
+    aims: false,
     set_up: || {
         let runtime = runtime();
         let credentials = credentials(&runtime);
@@ -26,7 +27,7 @@ pub(crate) const PEERS: [Peer; 1] = [Peer {
                 let headers = credentials.headers(Extensions::new()).now_or_never().expect("cached").unwrap();
                 let CacheableResource::New { data, .. } = headers else { panic!("no tag was given") };
                 request.headers_mut().extend(data);
-                End.call(request).now_or_never().unwrap().unwrap();
+                Bare.call(request).now_or_never().unwrap().unwrap();
             }
         })
     },

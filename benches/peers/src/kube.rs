@@ -7,8 +7,7 @@ use tower::ServiceBuilder;
 
 use crate::{
     Over, Peer, Rounds,
-    end::End,
-    rig::{ACCESS_TOKEN, HOST},
+    rig::{ACCESS_TOKEN, Bare, HOST},
     through,
 };
 
@@ -17,16 +16,18 @@ const PACKAGE: &str = "kube-client";
 pub(crate) const PEERS: [Peer; 2] = [
     Peer {
         name: "kube-client/static",
-        package: PACKAGE,
+        package: Some(PACKAGE),
         does: "one token for ever, host; no refresh, no resend",
         over: Over::Http,
+        aims: true,
         set_up: || stack(|config| config.auth_info.token = Some(ACCESS_TOKEN.to_owned().into())),
     },
     Peer {
         name: "kube-client/refreshable",
-        package: PACKAGE,
+        package: Some(PACKAGE),
         does: "token of a file, host; reads the file anew each minute below a lock, no resend",
         over: Over::Http,
+        aims: true,
         set_up: || {
             // Read once, when the stack is made.
             let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -45,5 +46,5 @@ fn stack(authorize: impl FnOnce(&mut Config)) -> Rounds {
     let mut config = Config::new(format!("https://{HOST}").parse().unwrap());
     authorize(&mut config);
     let auth = config.auth_layer().unwrap().expect("a token");
-    through(ServiceBuilder::new().layer(config.base_uri_layer()).layer(auth).service(End))
+    through(ServiceBuilder::new().layer(config.base_uri_layer()).layer(auth).service(Bare))
 }

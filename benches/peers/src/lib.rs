@@ -13,7 +13,6 @@ pub mod rig;
 
 mod aws;
 mod azure;
-pub mod end;
 mod google;
 mod kube;
 mod octocrab;
@@ -22,7 +21,11 @@ mod tower_stack;
 
 use std::fmt;
 
-use rig::{Body, Shape, call};
+use rig::{
+    Bare, Body, Rounds, Shape,
+    arrivals::{OfThree, of_three},
+    contenders::{Handle, Requests, Visit},
+};
 use tower::Service;
 
 /// The request of all peers: most requests to Salesforce are like it.
@@ -33,15 +36,15 @@ pub const SHAPE: Shape = Shape::Typical;
 pub struct Peer {
     pub name: &'static str,
     /// Whose version counts, as the lock file calls it.
-    pub package: &'static str,
+    pub package: Option<&'static str>,
     /// What it does for a request, and what it does not.
     pub does: &'static str,
     pub over: Over,
+    /// Whether it gives the request its host.
+    pub aims: bool,
     /// Makes a handle; what comes back sends so many requests through it.
     pub set_up: fn() -> Rounds,
 }
-
-pub type Rounds = Box<dyn FnMut(usize)>;
 
 /// What a peer is above: the same request made and answered in memory without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +73,7 @@ impl Over {
 
     fn set_up(self) -> Rounds {
         match self {
-            Self::Http => through(end::End),
+            Self::Http => through(Bare),
             Self::Reqwest => reqwest_chain::base(),
             Self::Aws => aws::base(),
             Self::Azure => azure::base(),
@@ -125,17 +128,31 @@ pub fn names() -> Vec<&'static str> {
     bases.into_iter().chain(all().into_iter().map(|peer| peer.name)).collect()
 }
 
+/// Sees each peer put its token on three requests, and its host if it says so, and what is subtracted do neither: a peer
+/// that does nothing would look fast.
+pub fn check() {
+    for over in Over::ALL {
+        let arrived = of_three(&mut set_up(over.name()));
+        assert_eq!(arrived, OfThree { tokens: 0, aimed: 0 }, "{}", over.name());
+    }
+    for peer in all() {
+        let arrived = of_three(&mut set_up(peer.name));
+        assert_eq!(arrived, OfThree { tokens: 3, aimed: if peer.aims { 3 } else { 0 } }, "{}", peer.name);
+    }
+}
+
 impl Peer {
-    /// As it is locked, so that a figure names the version that it is of.
-    pub fn version(&self) -> &'static str {
+    /// Its name with its version, as it is locked.
+    pub fn full_name(&self) -> String {
+        let Some(package) = self.package else { return self.name.to_owned() };
         let packages = || include_str!("../Cargo.lock").split("[[package]]");
         let entry = |name| packages().find(|package| package.contains(&format!("name = \"{name}\"\n")));
         // Who depends on one of several says which.
         let ours = entry(env!("CARGO_PKG_NAME")).unwrap();
-        let several = ours.split_once(&format!("\"{} ", self.package));
-        let only = || entry(self.package)?.split_once("version = \"");
-        let (_, version) = several.or_else(only).unwrap_or_else(|| panic!("{} is not locked", self.package));
-        version.split('"').next().unwrap()
+        let several = ours.split_once(&format!("\"{package} "));
+        let only = || entry(package)?.split_once("version = \"");
+        let (_, version) = several.or_else(only).unwrap_or_else(|| panic!("{package} is not locked"));
+        format!("{}@{}", self.name, version.split('"').next().unwrap())
     }
 }
 
@@ -146,21 +163,12 @@ impl fmt::Debug for Peer {
 }
 
 /// One handle for all requests.
-fn through<S>(mut service: S) -> Rounds
+fn through<S>(service: S) -> Rounds
 where
-    S: Service<http::Request<Body>> + 'static,
+    S: Service<http::Request<Body>> + Clone + Send + Sync + 'static,
     S::Error: fmt::Debug,
 {
-    Box::new(move |rounds| (0..rounds).for_each(|_| call(&mut service, SHAPE.request())))
-}
-
-/// A clone for each request.
-fn through_clones<S>(service: S) -> Rounds
-where
-    S: Service<http::Request<Body>> + Clone + 'static,
-    S::Error: fmt::Debug,
-{
-    Box::new(move |rounds| (0..rounds).for_each(|_| call(&mut service.clone(), SHAPE.request())))
+    Requests { shape: SHAPE, handle: Handle::LongLived }.visit(service)
 }
 
 /// For peers that ask for one, whose clock has to be within reach. Nothing runs on it between requests.

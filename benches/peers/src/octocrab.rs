@@ -6,16 +6,16 @@ use tower::ServiceBuilder;
 
 use crate::{
     Over, Peer,
-    end::End,
-    rig::{ACCESS_TOKEN, HOST},
+    rig::{ACCESS_TOKEN, Bare, HOST},
     through,
 };
 
 pub(crate) const PEERS: [Peer; 1] = [Peer {
     name: "octocrab",
-    package: "octocrab",
+    package: Some("octocrab"),
     does: "one token for ever, for its own hosts only, host; no refresh, no resend",
     over: Over::Http,
+    aims: true,
     set_up: || {
         let host: Uri = format!("https://{HOST}").parse().unwrap();
         let mut header = HeaderValue::try_from(format!("Bearer {ACCESS_TOKEN}")).unwrap();
@@ -24,7 +24,7 @@ pub(crate) const PEERS: [Peer; 1] = [Peer {
             ServiceBuilder::new()
                 .layer(AuthHeaderLayer::new(Some(header), host.clone(), host.clone()))
                 .layer(BaseUriLayer::new(host))
-                .service(End),
+                .service(Bare),
         )
     },
 }];

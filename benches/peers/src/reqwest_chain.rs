@@ -11,15 +11,15 @@ use reqwest_middleware::{ClientBuilder, Middleware, Next, Result};
 
 use crate::{
     Over, Peer, Rounds, SHAPE,
-    end::arrived,
-    rig::{ACCESS_TOKEN, HOST},
+    rig::{ACCESS_TOKEN, HOST, arrivals::arrived},
 };
 
 pub(crate) const PEERS: [Peer; 1] = [Peer {
     name: "reqwest-middleware",
-    package: "reqwest-middleware",
+    package: Some("reqwest-middleware"),
     does: "chain with one token for ever, no host; no refresh, no resend",
     over: Over::Reqwest,
+    aims: false,
     set_up: || {
         let mut token = HeaderValue::try_from(format!("Bearer {ACCESS_TOKEN}")).unwrap();
         token.set_sensitive(true);
@@ -52,7 +52,7 @@ impl Middleware for End {
 }
 
 fn answer(request: Request) -> Response {
-    arrived(|| request.headers().get(header::AUTHORIZATION).map(AsRef::as_ref));
+    arrived(|| (request.headers().get(header::AUTHORIZATION).map(AsRef::as_ref), None));
     black_box(request);
     http::Response::new("").into()
 }

@@ -1,59 +1,50 @@
-//! This crate, the least that is possible, and what Tower's own crates offer.
-
-use tower::{Layer, retry::Retry};
-use tower_http::auth::AddAuthorizationLayer;
-use tower_salesforce_auth::{SalesforceAuthLayer, replay};
+//! This crate, the least that is possible, and what Tower's own crates offer: the contenders of this crate's own
+//! benches.
 
 use crate::{
-    Over, Peer,
-    end::End,
-    rig::{ACCESS_TOKEN, Limit, Once, session},
-    through, through_clones,
+    Over, Peer, SHAPE,
+    rig::contenders::{Case, Handle},
 };
 
-const OURS: &str = "tower-salesforce-auth";
+const OURS: Option<&str> = Some("tower-salesforce-auth");
+
+const fn peer(
+    name: &'static str,
+    package: Option<&'static str>,
+    does: &'static str,
+    aims: bool,
+    set_up: fn() -> crate::Rounds,
+) -> Peer {
+    Peer { name, package, does, over: Over::Http, aims, set_up }
+}
 
 pub(crate) const PEERS: [Peer; 6] = [
-    Peer {
-        name: "limit",
-        package: "http",
-        does: "one token for ever, host from ready parts; no refresh, no resend",
-        over: Over::Http,
-        set_up: || through(Limit::new(End)),
-    },
-    Peer {
-        name: "ours",
-        package: OURS,
-        does: "live token, host; single-flight refresh, one resend",
-        over: Over::Http,
-        set_up: || through(SalesforceAuthLayer::new(session()).layer(End)),
-    },
-    Peer {
-        name: "ours/cloned",
-        package: OURS,
-        does: "the same with the handle cloned for each request",
-        over: Over::Http,
-        set_up: || through_clones(SalesforceAuthLayer::new(session()).layer(End)),
-    },
-    Peer {
-        name: "ours/never",
-        package: OURS,
-        does: "live token, host; single-flight refresh, no resend",
-        over: Over::Http,
-        set_up: || through(SalesforceAuthLayer::new(session()).replay(replay::Never).layer(End)),
-    },
-    Peer {
-        name: "tower/retry",
-        package: "tower",
-        does: "`limit` below a policy that keeps a clone: one token for ever, host; no refresh, one resend",
-        over: Over::Http,
-        set_up: || through(Retry::new(Once, Limit::new(End))),
-    },
-    Peer {
-        name: "tower-http/add_authorization",
-        package: "tower-http",
-        does: "one token for ever, no host; no refresh, no resend",
-        over: Over::Http,
-        set_up: || through(AddAuthorizationLayer::bearer(ACCESS_TOKEN).as_sensitive(true).layer(End)),
-    },
+    peer("limit", None, "one token for ever, host from ready parts; no refresh, no resend", true, || {
+        long_lived("limit")
+    }),
+    peer("ours", OURS, "live token, host; single-flight refresh, one resend", true, || long_lived("ours")),
+    peer("ours/cloned", OURS, "the same with the handle cloned for each request", true, || {
+        Case { shape: SHAPE, contender: "ours", handle: Handle::Cloned }.rounds()
+    }),
+    peer("ours/never", OURS, "live token, host; single-flight refresh, no resend", true, || {
+        long_lived("ours_never")
+    }),
+    peer(
+        "tower/retry",
+        Some("tower"),
+        "`limit` below a policy that keeps a clone: one token for ever, host; no refresh, one resend",
+        true,
+        || long_lived("retry"),
+    ),
+    peer(
+        "tower-http/add_authorization",
+        Some("tower-http"),
+        "one token for ever, no host; no refresh, no resend",
+        false,
+        || long_lived("add_authorization"),
+    ),
 ];
+
+fn long_lived(contender: &'static str) -> crate::Rounds {
+    Case { shape: SHAPE, contender, handle: Handle::LongLived }.rounds()
+}
