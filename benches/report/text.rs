@@ -368,9 +368,10 @@ const PEERS: &str = "The same request, in the same run, each as its own document
 `limit`, AddAuthorization, octocrab, reqwest-middleware, `kube-client/static` and `tower/retry` have one token for ever, the
 others can refresh; as set up here, only `ours` and `tower/retry` send a request again, and only ours look at why it was
 refused. Each was seen to put its token on the request, and its host where it says so.
-Counts differ by up to a tenth from those above, being those of another binary. reqwest-middleware, AWS and azure_core are measured over an end that takes their own type of request.
-No Salesforce crate is among them: those on crates.io send with a client of their own that cannot be had without a server,
-but for cirrus, which needs aws-lc-rs, a C library that this repository does not build (the bench says of each why).
+Counts differ by up to a tenth from those above, being those of another binary. reqwest-middleware, cirrus, AWS and azure_core are measured over an end that takes their own type of request.
+Of the Salesforce crates, cirrus is among them with the request that it hands out for the caller to send. Where it sends by
+itself, it too looks at why it was refused and sends once more, but that cannot be had without a server. Nor can anything
+of the others on crates.io, which only send with a client of their own (the bench says of each why).
 
 | | instructions | allocations | ns | for a request |
 |---|--:|--:|--:|---|

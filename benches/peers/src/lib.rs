@@ -13,6 +13,7 @@ pub mod rig;
 
 mod aws;
 mod azure;
+mod cirrus;
 mod google;
 mod kube;
 mod octocrab;
@@ -40,7 +41,7 @@ pub struct Peer {
     /// What it does for a request, and what it does not.
     pub does: &'static str,
     pub over: Over,
-    /// Whether it gives the request its host.
+    /// Whether it gives the request its host, where requests need not have one before.
     pub aims: bool,
     /// Makes a handle; what comes back sends so many requests through it.
     pub set_up: fn() -> Rounds,
@@ -57,10 +58,12 @@ pub enum Over {
     Aws,
     /// A request of Azure's SDK through its transport policy.
     Azure,
+    /// A request of the builder of reqwest's client, which cirrus hands out, and a response.
+    Cirrus,
 }
 
 impl Over {
-    pub const ALL: [Self; 4] = [Self::Http, Self::Reqwest, Self::Aws, Self::Azure];
+    pub const ALL: [Self; 5] = [Self::Http, Self::Reqwest, Self::Aws, Self::Azure, Self::Cirrus];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -68,6 +71,7 @@ impl Over {
             Self::Reqwest => "bare/reqwest",
             Self::Aws => "bare/aws",
             Self::Azure => "bare/azure",
+            Self::Cirrus => "bare/cirrus",
         }
     }
 
@@ -77,6 +81,7 @@ impl Over {
             Self::Reqwest => reqwest_chain::base(),
             Self::Aws => aws::base(),
             Self::Azure => azure::base(),
+            Self::Cirrus => cirrus::base(),
         }
     }
 }
@@ -88,6 +93,7 @@ pub fn all() -> Vec<Peer> {
         &kube::PEERS,
         &octocrab::PEERS,
         &reqwest_chain::PEERS,
+        &cirrus::PEERS,
         &google::PEERS,
         &aws::PEERS,
         &azure::PEERS,
@@ -96,7 +102,7 @@ pub fn all() -> Vec<Peer> {
 }
 
 /// Who is not driven, and why.
-pub const NOT_DRIVEN: [(&str, &str); 8] = [
+pub const NOT_DRIVEN: [(&str, &str); 7] = [
     ("reqwest alone", "its client is no trait and its connector makes nothing but sockets"),
     ("busbar-sf-client 0.0.3", "puts the token on in private, as its own reqwest client sends"),
     ("rustforce 0.2.2", "puts the token on in private, as its own reqwest client sends"),
@@ -106,10 +112,6 @@ pub const NOT_DRIVEN: [(&str, &str); 8] = [
     (
         "salesforce_core 0.24.0",
         "has its first token from a server only, then a reqwest client of its own for each token",
-    ),
-    (
-        "cirrus 0.8.0",
-        "makes requests in memory, but is not built without aws-lc-rs, which `deny.toml` does not admit",
     ),
 ];
 

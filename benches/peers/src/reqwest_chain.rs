@@ -51,7 +51,7 @@ impl Middleware for End {
     }
 }
 
-fn answer(request: Request) -> Response {
+pub(crate) fn answer(request: Request) -> Response {
     arrived(|| (request.headers().get(header::AUTHORIZATION).map(AsRef::as_ref), None));
     black_box(request);
     http::Response::new("").into()
