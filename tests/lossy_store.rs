@@ -7,7 +7,10 @@ mod support;
 use std::{sync::atomic::Ordering, time::Duration};
 
 use support::{Org, Probe, Token, on};
-use tower_salesforce_auth::AuthErrorKind;
+use tower_salesforce_auth::{
+    AuthErrorKind, Session,
+    grant::{Client, ClientCredentials, LoginHost},
+};
 
 fn lossy() -> Probe {
     let store = Probe::default();
@@ -92,6 +95,41 @@ async fn f051_nobody_looks_for_a_record_that_is_kept_for_good() {
     let loads = store.loads.load(Ordering::SeqCst);
     pass(60).await;
     assert_eq!(store.loads.load(Ordering::SeqCst), loads);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f051_nobody_looks_for_a_record_that_the_store_never_took() {
+    let (org, store) = (Org::new(), lossy());
+    let host = LoginHost::my_domain("acme.my.salesforce.com");
+    let grant = ClientCredentials::new(Client::confidential("client", "secret"), host);
+    let session = Session::builder("acme", grant)
+        .store(store.clone())
+        .allow_plaintext_store()
+        .transport(org.transport())
+        .build()
+        .unwrap();
+    session.access_token().await.unwrap();
+    // At the claim of the second refresh, and at its commit.
+    for refuses_claims in [true, false] {
+        let gate = org.hold_tokens();
+        store.is_read_only.store(refuses_claims, Ordering::SeqCst);
+        let requests = org.token_requests();
+        let refresh = tokio::spawn({
+            let session = session.clone();
+            async move { session.refresh().await }
+        });
+        pass(1).await;
+        assert_eq!(org.token_requests(), requests + 1);
+        store.is_read_only.store(true, Ordering::SeqCst);
+        gate.add_permits(1);
+        refresh.await.unwrap().unwrap();
+        let traffic = || (store.loads.load(Ordering::SeqCst), store.swaps.load(Ordering::SeqCst));
+        let before = traffic();
+        pass(600).await;
+        assert_eq!(traffic(), before, "refuses claims: {refuses_claims}");
+    }
+    // The first refresh claims and commits; the last one catches up with the one between, and claims.
+    assert_eq!((org.token_requests(), store.applied()), (3, 4));
 }
 
 #[tokio::test(start_paused = true)]

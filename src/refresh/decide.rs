@@ -287,7 +287,7 @@ impl Refresh {
         }
         if record.tokens.is_some() && self.terms.rejected != Some(record.lineage) {
             if !self.has_outlived(&record) {
-                return self.finish(Ok(Fresh { record, own: false }));
+                return self.finish(Ok(Fresh { record, own: false, stored: true }));
             }
             self.terms.rejected = Some(record.lineage);
         }

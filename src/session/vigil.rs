@@ -30,12 +30,13 @@ pub(super) struct Vigil {
 }
 
 impl Vigil {
-    /// Over what this flight has stored, where the store may lose it while the process goes on.
+    /// Over what this flight has stored, where the store may lose it while the process goes on. What it could not store
+    /// is not looked after: the next refresh brings the store up to date, and has its pauses.
     pub(super) fn over(shared: &Arc<Shared>, landed: &Landed) -> Option<Self> {
         let fresh = landed.finish.result.as_ref().ok()?;
         let capabilities = shared.crew.store.capabilities();
         let may_be_lost = !capabilities.durable && capabilities.scope > Scope::Process;
-        (fresh.own && may_be_lost)
+        (fresh.own && fresh.stored && may_be_lost)
             .then(|| Self { shared: Arc::downgrade(shared), lineage: fresh.record.lineage })
     }
 

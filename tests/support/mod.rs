@@ -228,7 +228,8 @@ impl Org {
             }
             Token::Patched(patch) => patch,
         };
-        if state.refresh_token.as_deref() != Some(presented.as_str()) {
+        let mints = form.contains("grant_type=client_credentials");
+        if !mints && state.refresh_token.as_deref() != Some(presented.as_str()) {
             state.reused += 1;
             state.refresh_token = None;
             state.alive = None;

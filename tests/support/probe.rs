@@ -15,8 +15,11 @@ use tower_salesforce_auth::store::{
 pub struct Probe {
     pub inner: Arc<Mutex<Arc<MemoryStore>>>,
     pub loads: Arc<AtomicUsize>,
+    pub swaps: Arc<AtomicUsize>,
     pub applied: Arc<AtomicUsize>,
     pub down: Arc<AtomicBool>,
+    /// Swaps fail.
+    pub is_read_only: Arc<AtomicBool>,
     /// So many swaps panic.
     pub panics: Arc<AtomicUsize>,
     /// So many loads fail.
@@ -87,11 +90,12 @@ impl TokenStore for Probe {
         expected: Option<Revision>,
         record: &[u8],
     ) -> Result<Swap, StoreError> {
+        self.swaps.fetch_add(1, Ordering::SeqCst);
         if self.swaps_hang.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
         assert!(!one_less(&self.panics), "the store has a bug");
-        if self.down.load(Ordering::SeqCst) {
+        if self.down.load(Ordering::SeqCst) || self.is_read_only.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("down"));
         }
         let swap = self.records().compare_and_swap(key, expected, record).await?;

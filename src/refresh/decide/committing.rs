@@ -35,7 +35,7 @@ impl Refresh {
     pub(super) fn commit(&mut self) -> Action {
         // The store was down a moment ago; the next refresh brings it up to date.
         if let Some(granted) = self.granted.take_if(|_| self.storeless) {
-            return self.finish(Ok(Fresh { record: granted.child, own: true }));
+            return self.finish(Ok(Fresh { record: granted.child, own: true, stored: false }));
         }
         let Some(granted) = &self.granted else { return self.load(Reading::Begin) };
         let child = granted.child.clone();
@@ -55,7 +55,7 @@ impl Refresh {
             self.terms.known = Some(granted.child);
             return self.load(Reading::Begin);
         }
-        self.finish(Ok(Fresh { record: granted.child, own: true }))
+        self.finish(Ok(Fresh { record: granted.child, own: true, stored: true }))
     }
 
     /// Holds the granted child against what is stored.
@@ -104,7 +104,7 @@ impl Refresh {
         if !self.terms.rotating
             && let Some(granted) = self.granted.take_if(|granted| granted.quarantine.is_none())
         {
-            return self.finish(Ok(Fresh { record: granted.child, own: true }));
+            return self.finish(Ok(Fresh { record: granted.child, own: true, stored: false }));
         }
         if grace_over {
             self.phase = Phase::Releasing;

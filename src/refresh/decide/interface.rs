@@ -179,6 +179,8 @@ pub(crate) struct Fresh {
     pub(crate) record: Record,
     /// Whether this flight's own token request made it, or another process's.
     pub(crate) own: bool,
+    /// Whether the store is known to have it.
+    pub(crate) stored: bool,
 }
 
 /// Why there is nothing to serve.

@@ -77,14 +77,14 @@ impl Old {
                 self.write()
             }
             (Doing::Writing, Input::Swapped(Ok(SwapOutcome::Applied(_)))) => match self.child.take() {
-                Some(child) => self.finish(Ok(Fresh { record: child, own: true })),
+                Some(child) => self.finish(Ok(Fresh { record: child, own: true, stored: true })),
                 None => self.fail(),
             },
             (Doing::Writing, Input::Swapped(Ok(SwapOutcome::Conflict(Some(seen))))) => match self.design {
                 Classic::NoLock | Classic::TtlLock => self.aim(),
                 Classic::ReRead => {
                     self.child = None;
-                    self.finish(Ok(Fresh { record: seen.record, own: false }))
+                    self.finish(Ok(Fresh { record: seen.record, own: false, stored: true }))
                 }
                 Classic::Fencing => self.fail(),
             },
@@ -94,7 +94,7 @@ impl Old {
 
     fn look(&mut self, now: Now, seen: Seen) -> Action {
         if self.terms.rejected != Some(seen.record.lineage) {
-            return self.finish(Ok(Fresh { record: seen.record, own: false }));
+            return self.finish(Ok(Fresh { record: seen.record, own: false, stored: true }));
         }
         let is_locked = seen.record.not_before.is_some_and(|until| until > now.wall_millis());
         self.doing = Doing::Looking;
