@@ -11,10 +11,10 @@ use std::{
 };
 
 use support::{ORG, Org, Probe, SEED, Token, consent, get, on, refresh_under_way};
-use tokio::{sync::Semaphore, task::JoinHandle};
+use tokio::{runtime::Runtime, sync::Semaphore, task::JoinHandle};
 use tower::{Layer, ServiceExt};
 use tower_salesforce_auth::{
-    AuthErrorKind, Diagnosis, SalesforceAuthLayer, Session,
+    AuthError, AuthErrorKind, Diagnosis, SalesforceAuthLayer, Session,
     grant::{Client, LoginHost, RefreshToken},
     token_endpoint::TokenResponse,
 };
@@ -59,6 +59,91 @@ async fn f013_closing_reports_what_it_cannot_store() {
     let error = session.close(Duration::from_secs(5)).await.unwrap_err();
     assert_eq!(error.kind(), AuthErrorKind::StoreUnavailable);
     assert_eq!((org.token_requests(), org.reused()), (2, 0));
+}
+
+/// Closes `session` during its second refresh, whose commit is the first of so many swaps that panic.
+async fn close_while_swaps_panic(
+    org: &Org,
+    store: &Probe,
+    session: &Session,
+    panics: usize,
+) -> JoinHandle<Result<(), AuthError>> {
+    let gate = org.hold_tokens();
+    let refresh = refresh_under_way(org, session).await;
+    let closing = tokio::spawn({
+        let session = session.clone();
+        async move { session.close(Duration::from_millis(4_900)).await }
+    });
+    store.panics.store(panics, Ordering::SeqCst);
+    gate.add_permits(1);
+    assert_eq!(refresh.await.unwrap().unwrap_err().kind(), AuthErrorKind::RefreshPanicked);
+    closing
+}
+
+#[tokio::test(start_paused = true)]
+async fn f013_closing_waits_for_whoever_takes_up_the_commit_of_a_refresh_that_died() {
+    let (org, store) = (Org::new(), Probe::default());
+    let session = on(&org, &store);
+    session.access_token().await.unwrap();
+    let (loads, begun) = (store.hold_loads(), store.loads.load(Ordering::SeqCst));
+    loads.add_permits(1); // the refresh's own
+    let closing = close_while_swaps_panic(&org, &store, &session, 1).await;
+    while store.loads.load(Ordering::SeqCst) < begun + 2 {
+        tokio::task::yield_now().await;
+    }
+    loads.add_permits(1);
+    closing.await.unwrap().expect("stored");
+    assert!(store.record().await.contains("refresh.2"));
+    assert_eq!((store.loads.load(Ordering::SeqCst), store.applied()), (begun + 2, 4));
+    assert_eq!((org.token_requests(), org.reused()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f013_closing_goes_on_trying_to_store_until_its_deadline() {
+    for (panics, is_stored) in [(2, true), (5, true), (usize::MAX, false)] {
+        let (org, store) = (Org::new(), Probe::default());
+        let session = on(&org, &store);
+        session.access_token().await.unwrap();
+        let before = store.swaps.load(Ordering::SeqCst);
+        let closing = close_while_swaps_panic(&org, &store, &session, panics).await;
+        let outcome = closing.await.unwrap().map_err(|error| error.kind());
+        assert_eq!(outcome, if is_stored { Ok(()) } else { Err(AuthErrorKind::StoreUnavailable) });
+        // The claim, the commit, who takes it up, and then one each half second.
+        let swaps = store.swaps.load(Ordering::SeqCst) - before;
+        assert_eq!(swaps, if is_stored { 2 + panics } else { 3 + 10 });
+        assert_eq!((session.is_stored(), org.token_requests(), org.reused()), (is_stored, 2, 0));
+    }
+}
+
+#[test]
+fn f012_closing_after_the_runtime_of_a_commit_has_ended_stores_it_on_another_or_says_at_once_that_it_is_lost()
+{
+    for is_given in [false, true] {
+        let (org, store) = (Org::new(), Probe::default());
+        let (gone, here) = (runtime(), runtime());
+        let builder = org.builder().store(store.clone());
+        let builder = if is_given { builder.runtime(gone.handle().clone()) } else { builder };
+        let session = builder.build().unwrap();
+        gone.block_on(async {
+            session.access_token().await.unwrap();
+            let gate = org.hold_tokens();
+            let _refresh = refresh_under_way(&org, &session).await;
+            store.swaps_hang.store(true, Ordering::SeqCst);
+            gate.add_permits(1);
+            while session.is_stored() {
+                tokio::task::yield_now().await;
+            }
+        });
+        drop(gone);
+        store.swaps_hang.store(false, Ordering::SeqCst);
+        let outcome = here.block_on(session.close(Duration::MAX)).map_err(|error| error.kind());
+        assert_eq!(outcome, if is_given { Err(AuthErrorKind::StoreUnavailable) } else { Ok(()) });
+        assert_eq!((session.is_stored(), org.token_requests()), (!is_given, 2));
+    }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 #[tokio::test(start_paused = true)]

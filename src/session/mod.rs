@@ -36,6 +36,10 @@ use crate::{
     token::{Generation, TokenSet},
 };
 
+/// How long after a flight that died at once the next one tries to store what it left: a store that panics may do so
+/// because of a connection that is back a moment later.
+const FLUSH_PAUSE: Duration = Duration::from_millis(500);
+
 /// One connection to one org: its tokens, and the knowledge of how to get the next ones.
 ///
 /// Cloning is cheap and shares everything; give every layer, job and task of one connection a clone of the same
@@ -102,29 +106,46 @@ impl Session {
     }
 
     async fn land_and_flush(&self, deadline: Duration) -> Result<(), AuthError> {
-        let seat = {
-            let mut state = self.0.state();
-            state.closed = true;
-            if state.flight.is_none() && !state.dirty {
-                return Ok(());
-            }
-            // F013: a flight that ended early may have left a token set behind.
-            self.0.flush(&mut state).ok().map(|boarding| boarding.depart(state))
-        };
-        if let Some(mut seat) = seat {
-            // Its room is closed when the flight has landed, after an early release too.
-            let landed = async { while seat.changed().await.is_ok() {} };
-            if tokio::time::timeout(deadline, landed).await.is_err() && !self.0.state().dirty {
-                let message =
-                    "the refresh under way is not done; its outcome is lost if the process ends now";
-                return Err(AuthError::new(AuthErrorKind::WaitBudgetExceeded, message));
-            }
-        }
+        self.0.state().closed = true;
+        let is_late = tokio::time::timeout(deadline, self.settle()).await.is_err();
         if self.0.state().dirty {
             let message = "a token set could not be stored; it is lost if the process ends now";
             return Err(AuthError::new(AuthErrorKind::StoreUnavailable, message));
         }
+        if is_late {
+            let message = "the refresh under way is not done; its outcome is lost if the process ends now";
+            return Err(AuthError::new(AuthErrorKind::WaitBudgetExceeded, message));
+        }
         Ok(())
+    }
+
+    /// Waits until no flight is under way and nothing is left to store.
+    async fn settle(&self) {
+        loop {
+            let (mut seat, is_flush) = {
+                let mut state = self.0.state();
+                let is_flush = state.flight.is_none();
+                if is_flush && !state.dirty {
+                    return;
+                }
+                // F013: a flight that ended early may have left a token set behind.
+                let Ok(boarding) = self.0.flush(&mut state) else { return };
+                (boarding.depart(state), is_flush)
+            };
+            // Its room is closed when the flight has landed, after an early release too.
+            while seat.changed().await.is_ok() {}
+            if !is_flush {
+                continue;
+            }
+            let is_grounded =
+                matches!(&*seat.borrow(), Some(Err(error)) if error.kind() == AuthErrorKind::ShuttingDown);
+            if is_grounded {
+                return; // the runtime takes no other flight
+            }
+            if self.0.state().dirty {
+                tokio::time::sleep(FLUSH_PAUSE).await;
+            }
+        }
     }
 
     /// Whether the newest tokens that this process has are in the store as well.
