@@ -2,7 +2,9 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
+    pin::pin,
     process::{Child, ChildStdin, Stdio},
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -145,6 +147,37 @@ async fn f076_a_read_that_is_late_behind_the_commit_of_another_session_leaves_it
     holder.roll_back();
     applied(swap.await.unwrap());
     assert_eq!(stored(&store, &one).await.bytes, b"two");
+}
+
+#[tokio::test]
+async fn f076_a_conflict_that_is_late_to_read_behind_the_commit_of_another_session_leaves_it_alone() {
+    let Some(server) = Postgres::start() else { return };
+    create_table(&server);
+    let (store, one, other) = (store(&server), key("one"), key("other"));
+    let (first, stale) = (create(&store, &one, b"one").await, create(&store, &other, b"one").await);
+    applied(store.compare_and_swap(&other, Some(stale), b"two").await);
+    let holder = Holder::start(&server);
+    let mut second = pin!(store.compare_and_swap(&other, Some(stale), b"three"));
+    assert!(second.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    // Its answer is not looked at before the other session's swap is on the same connection, a second later.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let swap = tokio::spawn({
+        let (store, one) = (store.clone(), one.clone());
+        async move { store.compare_and_swap(&one, Some(first), b"two").await }
+    });
+    while server.sql(WAITING) == "0" && !swap.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    let error = second.await.unwrap_err();
+    tokio::time::resume();
+    for _ in 0..3 {
+        assert_eq!(stored(&store, &other).await.bytes, b"two", "over another connection");
+    }
+    assert_eq!(server.sql(WAITING), "1");
+    holder.roll_back();
+    applied(swap.await.unwrap());
+    assert_eq!((error.kind(), error.may_have_applied()), (StoreErrorKind::Unavailable, false));
 }
 
 const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";

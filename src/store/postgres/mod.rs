@@ -58,7 +58,7 @@ use super::{
 ///
 /// A connection has 5 s to be made, each host `connect_timeout` of them; a load has 0.9 s and a swap 1.8 s. Where a
 /// swap is not done by then the server is asked to cancel it, so that one that waits for a lock does not write when
-/// nobody expects it any more.
+/// nobody expects it any more. One that came second has 0.9 s more to read what came first.
 ///
 /// Any default isolation level will do: where another transaction came first, the swap is a conflict. A swap waits for
 /// the disk even if `synchronous_commit` is `off` by default. So records are durable, as far as the server keeps its
@@ -137,7 +137,18 @@ impl TokenStore for PostgresStore {
         fits(record)?;
         let next = successor(expected)?;
         let statements = &self.link.dial().config.statements;
-        self.link.write(|client| swap(client, statements, key, expected, next, record)).await
+        if self.link.write(|client| write(client, statements, key, expected, next, record)).await? {
+            return Ok(Swap::Applied(next));
+        }
+        // F076: no part of the write. A write that is late is cancelled, and what the server does by then may be the
+        // commit of another session.
+        let found = self.load(key).await?;
+        if found.as_ref().map(|stored| stored.revision) == expected {
+            return Err(StoreError::unavailable(
+                "other transactions came first, and left the record as it was",
+            ));
+        }
+        Ok(Swap::Conflict(found))
     }
 
     async fn changed(&self, key: &StoreKey) {
@@ -184,14 +195,15 @@ async fn load(
     }
 }
 
-async fn swap(
+/// Writes the record, unless another transaction came first; whether it did.
+async fn write(
     client: Arc<Client>,
     statements: &Statements,
     key: &StoreKey,
     expected: Option<Revision>,
     next: Revision,
     record: &[u8],
-) -> Result<Swap, Failed> {
+) -> Result<bool, Failed> {
     let (text, revision) = (key.as_str(), next.get().cast_signed());
     let written = match expected {
         None => {
@@ -211,17 +223,8 @@ async fn swap(
         }
     };
     match written {
-        Ok(rows) if !rows.is_empty() => return Ok(Swap::Applied(next)),
-        Ok(_) => {}
-        Err(error) if fault::is_overtaken(&error) => {}
-        Err(error) => return Err(fault::of_write(&error)),
+        Ok(rows) => Ok(!rows.is_empty()),
+        Err(error) if fault::is_overtaken(&error) => Ok(false),
+        Err(error) => Err(fault::of_write(&error)),
     }
-    // Nothing was written, so no error is ambiguous from here on.
-    let found = load(client, statements, key).await?;
-    if found.as_ref().map(|stored| stored.revision) == expected {
-        return Err(
-            StoreError::unavailable("other transactions came first, and left the record as it was").into()
-        );
-    }
-    Ok(Swap::Conflict(found))
 }
