@@ -105,8 +105,16 @@ async fn f076_a_lock_that_somebody_else_holds_is_waited_for_no_longer_than_the_l
     let first = create(&store, &key, b"one").await;
     let holder = Holder::start(&server);
 
+    let swap = tokio::spawn({
+        let (store, key) = (store.clone(), key.clone());
+        async move { store.compare_and_swap(&key, Some(first), b"two").await }
+    });
+    // Whoever cancels what the server has not begun cancels nothing.
+    while server.sql(WAITING) == "0" && !swap.is_finished() {
+        tokio::task::yield_now().await;
+    }
     tokio::time::pause();
-    let error = store.compare_and_swap(&key, Some(first), b"two").await.unwrap_err();
+    let error = swap.await.unwrap().unwrap_err();
     tokio::time::resume();
     assert_eq!((error.kind(), error.may_have_applied()), (StoreErrorKind::Unavailable, true));
     assert_eq!(stored(&store, &key).await.revision, first, "reading needs no lock");
