@@ -114,6 +114,30 @@ async fn f068_a_server_that_hangs_is_given_up_within_the_librarys_limits() {
 }
 
 #[tokio::test]
+async fn f068_what_a_server_answers_after_a_read_was_given_up_is_nobody_elses_answer() {
+    for ground in Ground::shared().iter() {
+        let (late, next) = (key("late"), key("next"));
+        let proxy = Proxy::start(ground.port()).await;
+        let store = Store::connect(&ground.url_at(proxy.port())).await.unwrap();
+        create(&store, &late, b"late").await;
+        create(&store, &next, b"next").await;
+        proxy.set(Traffic::HoldsAnswers);
+        tokio::time::pause();
+        for _ in 0..3 {
+            let error = store.load(&late).await.unwrap_err();
+            assert!(!error.may_have_applied(), "{}", told(&error));
+        }
+        tokio::time::resume();
+        proxy.set(Traffic::Flows);
+        for _ in 0..3 {
+            assert_eq!(stored(&store, &next).await.bytes, b"next");
+            assert_eq!(stored(&store, &late).await.bytes, b"late");
+        }
+        assert_eq!(proxy.connections(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_was_idle_for_long_is_not_trusted() {
     for ground in Ground::shared().iter() {
         let key = key("idle");

@@ -5,7 +5,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Poll,
     time::Duration,
@@ -39,6 +39,10 @@ pub(in crate::store) const ADDRESS_PATIENCE: Duration = Duration::from_millis(15
 /// Routers forget connections that are idle for some minutes and say nothing; refreshes are hours apart.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
+/// The greeting of so young a connection was answered a moment ago: where a read is late it is the server that is slow, and
+/// to be greeted again, by many processes at once, makes it no faster.
+const YOUTH: Duration = Duration::from_secs(10);
+
 /// A driver that is asked to end waits for the answers that are out; a server that hangs never gives them.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -65,6 +69,9 @@ pub(in crate::store) struct Connection<C> {
     driver: AbortHandle,
     /// Told at once, while an aborted task ends when its turn comes.
     given_up: Arc<AtomicBool>,
+    made: Instant,
+    /// How many writes wait for their answer.
+    writes: Arc<AtomicUsize>,
     /// The driver hears when the last of them is dropped.
     _held: Arc<oneshot::Sender<()>>,
 }
@@ -74,11 +81,23 @@ impl<C> Connection<C> {
     pub(in crate::store) fn new(client: C, driver: impl Future<Output = ()> + Send + 'static) -> Self {
         let (held, let_go) = oneshot::channel();
         let driver = tokio::spawn(drive(driver, let_go)).abort_handle();
-        Self { client, driver, given_up: Arc::default(), _held: Arc::new(held) }
+        Self {
+            client,
+            driver,
+            given_up: Arc::default(),
+            made: clock::now(),
+            writes: Arc::default(),
+            _held: Arc::new(held),
+        }
     }
 
     fn is_open(&self) -> bool {
         !self.given_up.load(Ordering::Acquire) && !self.driver.is_finished()
+    }
+
+    /// Whether another one would serve reads better, one of them being late.
+    fn holds_reads_up(&self) -> bool {
+        self.made.elapsed() >= YOUTH || self.writes.load(Ordering::Relaxed) > 0
     }
 
     /// Nobody new uses it. Who waits for an answer still gets it.
@@ -89,6 +108,22 @@ impl<C> Connection<C> {
     fn give_up(&self) {
         self.retire();
         self.driver.abort();
+    }
+}
+
+/// A write that waits for its answer.
+struct Writing<'a>(&'a AtomicUsize);
+
+impl<'a> Writing<'a> {
+    fn new(writes: &'a AtomicUsize) -> Self {
+        writes.fetch_add(1, Ordering::Relaxed);
+        Self(writes)
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -189,6 +224,7 @@ impl<D: Dial> Link<D> {
             Ok(connection) => connection?,
             Err(_) => return Err(StoreError::unavailable("no connection could be made in time").into()),
         };
+        let _writing = matches!(access, Access::Write).then(|| Writing::new(&connection.writes));
         match timeout_at(deadline, request(connection.client.clone())).await {
             Ok(Err(failed)) if failed.hang_up => {
                 connection.give_up();
@@ -199,7 +235,9 @@ impl<D: Dial> Link<D> {
                 // F068: whoever comes next should not wait for the same silence.
                 match access {
                     // It may be late behind the commit of another session, which must land.
-                    Access::Read => connection.retire(),
+                    Access::Read if connection.holds_reads_up() => connection.retire(),
+                    // Its answer is dropped when it comes.
+                    Access::Read => {}
                     // The connection stays for those who wait for theirs, and since a pooler drops what a client that
                     // has gone wants to have cancelled.
                     Access::Write => match self.dial.abandon(&connection.client) {
@@ -269,6 +307,72 @@ mod tests {
     use std::future::pending;
 
     use super::*;
+
+    /// A server that greets and then answers nothing.
+    #[derive(Default)]
+    struct Silent {
+        greetings: AtomicUsize,
+    }
+
+    impl Dial for Silent {
+        type Client = ();
+
+        async fn dial(&self) -> Result<Connection<()>, StoreError> {
+            self.greetings.fetch_add(1, Ordering::Relaxed);
+            Ok(Connection::new((), pending()))
+        }
+    }
+
+    impl Link<Silent> {
+        /// Reads in vain; how often the server has greeted then.
+        async fn read_late(&self) -> usize {
+            let error = self.read(|()| pending::<Result<(), Failed>>()).await.unwrap_err();
+            assert!(!error.may_have_applied());
+            self.dial.greetings.load(Ordering::Relaxed)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f068_a_server_whose_reads_are_all_late_greets_every_ten_seconds_and_not_for_each_of_them() {
+        let (link, begun) = (Link::new(Silent::default()), clock::now());
+        let mut greetings = Vec::new();
+        while begun.elapsed() < 3 * YOUTH {
+            greetings.push(link.read_late().await);
+        }
+        assert_eq!((greetings.len(), greetings.last()), (34, Some(&3)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f068_a_late_read_over_a_connection_that_may_be_dead_is_the_last_one() {
+        let link = Link::new(Silent::default());
+        link.connect().await.unwrap();
+        tokio::time::advance(YOUTH).await;
+        assert_eq!((link.read_late().await, link.read_late().await), (1, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f076_reads_that_are_late_while_somebody_writes_go_on_over_another_connection() {
+        let link = Arc::new(Link::new(Silent::default()));
+        let (answer, answered) = oneshot::channel();
+        let write = |answered: oneshot::Receiver<()>| {
+            let link = Arc::clone(&link);
+            tokio::spawn(async move {
+                link.write(|()| async { Ok(answered.await.is_ok()) }).await.is_ok_and(|is_done| is_done)
+            })
+        };
+        let written = write(answered);
+        tokio::task::yield_now().await;
+        assert_eq!((link.read_late().await, link.read_late().await), (1, 2));
+        answer.send(()).unwrap();
+        assert!(written.await.unwrap(), "its connection is still there");
+
+        let (_never, given_up) = oneshot::channel();
+        let given_up = write(given_up);
+        tokio::task::yield_now().await;
+        given_up.abort();
+        assert!(given_up.await.is_err());
+        assert_eq!((link.read_late().await, link.read_late().await), (2, 2));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_to_a_server_that_hangs_ends_after_its_last_holder() {
