@@ -60,7 +60,7 @@ impl PackedHead {
     }
 
     /// Takes bytes that nobody packed.
-    #[cfg(fuzzing)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn from_raw(bytes: Vec<u8>, headers: usize) -> Self {
         let is_absolute = headers % 2 == 1; // both forms
         Self { bytes, is_absolute, headers, version: Version::default(), extensions: Extensions::new() }
@@ -233,6 +233,28 @@ mod tests {
     fn f185_debug_shows_no_value() {
         let request = Request::builder().uri("/canary").header("x", "canary").body(()).unwrap();
         assert!(!format!("{:?}", pack(&request).unwrap()).contains("canary"));
+    }
+
+    /// A seed of another layout is turned away at its first length, and leaves the rest to luck.
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn the_raw_seeds_of_the_fuzz_target_unpack_to_the_end() {
+        let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/head");
+        let Ok(seeds) = std::fs::read_dir(seeds) else { return }; // the published crate has none
+        let mut forms = Vec::new();
+        for seed in seeds {
+            let seed = std::fs::read(seed.unwrap().path()).unwrap();
+            // As the target takes its input apart.
+            let (shape, bytes) = (seed[0], seed[1..].to_vec());
+            if shape & 1 != 0 {
+                let headers = usize::from(shape >> 1);
+                let request = PackedHead::from_raw(bytes, headers).unpack().unwrap();
+                assert!(request.headers().values().any(HeaderValue::is_sensitive));
+                forms.push((request.headers().len() == headers, request.uri().scheme().is_some()));
+            }
+        }
+        forms.sort_unstable();
+        assert_eq!(forms, [(true, false), (true, true)]);
     }
 
     #[test]
