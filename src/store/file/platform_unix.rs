@@ -137,6 +137,8 @@ fn shared_file_system(number: u32) -> Option<&'static str> {
         0x4750_4653 => "GPFS",
         0x0116_1970 => "GFS2",
         0x7461_636f => "OCFS2",
+        0x1983_0326 => "BeeGFS",
+        0x786f_4256 => "a shared folder of VirtualBox",
         _ => return None,
     })
 }
@@ -164,7 +166,7 @@ mod tests {
 
     #[test]
     fn f080_file_systems_that_other_hosts_reach_are_known_and_those_of_this_host_are_not_among_them() {
-        for shared in [0x6969, 0xfe53_4d42, 0xff53_4d42, 0x00c3_6400] {
+        for shared in [0x6969, 0xfe53_4d42, 0xff53_4d42, 0x00c3_6400, 0x1983_0326, 0x786f_4256] {
             assert!(shared_file_system(shared).is_some(), "{shared:#x}");
         }
         // ext4, XFS, Btrfs, tmpfs, overlay, ZFS, FUSE, 9P
