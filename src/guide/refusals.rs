@@ -74,6 +74,8 @@
 //! - A refresh that did not help begins a cool-down of 60 s, doubling to 15 min. Requests keep going out meanwhile and
 //!   get their answers back, each with a diagnosis. An accepted resend ends it; where the words speak against a refresh,
 //!   three times at most before it has been quiet for half an hour.
+//! - In a cool-down, and in the pause after a refresh that failed, one request a second reads the store: what another
+//!   process has stored meanwhile is used at once.
 //! - Three sessions in a row that were accepted and died within five minutes are no accident:
 //!   [`Event::SessionsDieYoung`] is announced, and diagnoses name eviction, although each refresh seems to help.
 //! - A grant that has ended is asked for nothing until a person has connected again.

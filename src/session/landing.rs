@@ -124,6 +124,7 @@ impl Shared {
     fn landed(&self, state: &mut State, landed: Landed) -> Outcome {
         let Landed { finish, source } = landed;
         state.rescued = false;
+        state.read_at = Some(clock::now());
         state.watch = finish.watch;
         state.own_not_before = finish.own_not_before;
         state.idle_claim = finish.idle_claim;
@@ -159,7 +160,8 @@ impl Shared {
         Ok(live)
     }
 
-    fn landed_fresh(&self, state: &mut State, fresh: Fresh) -> Outcome {
+    /// Serves a record that is stored, and ends the pause after a failure.
+    pub(super) fn landed_fresh(&self, state: &mut State, fresh: Fresh) -> Outcome {
         let live = self.arrive(state, fresh.record, fresh.own)?;
         state.succeed();
         Ok(live)

@@ -7,6 +7,7 @@ mod diagnose;
 mod history;
 mod landing;
 mod live;
+mod lookout;
 mod recover;
 mod state;
 mod vigil;

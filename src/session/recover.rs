@@ -63,7 +63,10 @@ impl Shared {
     pub(super) async fn recover(self: Arc<Self>, refused: Refused) -> Recovery {
         let outcome = match self.consider(&refused) {
             Now::Newer(live) => Ok(live),
-            Now::Not(outcome) => return self.hand_back(refused, outcome),
+            Now::Not(outcome) => match self.instead_of(&outcome).await {
+                Some(live) if live.generation > refused.live.generation => Ok(live),
+                _ => return self.hand_back(refused, outcome),
+            },
             Now::Wait(seat) => self.seated(seat).await,
         };
         match outcome {
@@ -77,6 +80,15 @@ impl Shared {
             Ok(_) => self.hand_back(refused, self.unchanged()),
             Err(error) => self.hand_back(refused, diagnosis::Outcome::RefreshFailed(error)),
         }
+    }
+
+    /// What another process has stored, where no refresh may begin because of a pause.
+    async fn instead_of(&self, outcome: &diagnosis::Outcome) -> Option<Arc<Live>> {
+        use diagnosis::Outcome::{CoolingDown, RefreshFailed};
+        if !matches!(outcome, CoolingDown { .. } | RefreshFailed(_)) {
+            return None;
+        }
+        self.look_out().await
     }
 
     fn hand_back(&self, refused: Refused, outcome: diagnosis::Outcome) -> Recovery {
@@ -140,14 +152,17 @@ impl Shared {
 
     /// The current token, or the one of the flight that is joined or started for it.
     pub(super) async fn token(self: &Arc<Self>) -> Outcome {
-        let seat = {
+        let boarded = {
             let mut state = self.state();
             if let Some(live) = &state.live {
                 return Ok(Arc::clone(live));
             }
-            self.board(&mut state, false)?.depart(state)
+            self.board(&mut state, false).map(|boarding| boarding.depart(state))
         };
-        self.seated(seat).await
+        match boarded {
+            Ok(seat) => self.seated(seat).await,
+            Err(error) => self.look_out().await.ok_or(error),
+        }
     }
 
     /// Waits for a flight, at most as long as the wait budget. Dropping the future gives the seat up and nothing else.

@@ -83,6 +83,8 @@ pub(super) struct State {
     /// Whether a person was asked to connect again.
     pub(super) asked_for_person: bool,
     pub(super) last_failure: Option<(AuthError, Instant)>,
+    /// When a flight that had read the store landed, or a look began.
+    pub(super) read_at: Option<Instant>,
     pub(super) watch: Option<Watch>,
     pub(super) own_not_before: Option<u64>,
     pub(super) idle_claim: Option<u128>,
@@ -162,7 +164,7 @@ impl Shared {
             let retry_after = failure.retry_after().map(|_| rest);
             return Err(failure.clone().with_retry_after(retry_after)); // F181
         }
-        let rejected = state.live.as_ref().and(state.served);
+        let rejected = state.rejected();
         self.book(state, rejected)
     }
 
@@ -294,6 +296,11 @@ impl State {
         self.last_failure = None;
         self.asked_for_person = false;
         self.watch = None;
+    }
+
+    /// The lineage of the token that is served, which whoever asks for another one has seen refused.
+    pub(super) fn rejected(&self) -> Option<Lineage> {
+        self.live.as_ref().and(self.served)
     }
 
     /// Whether no newer token than `live` is served.
