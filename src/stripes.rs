@@ -81,8 +81,8 @@ impl<S: Clone> Place<S> {
     }
 
     /// What a future needs, and the token to send with, if there is one: for a handle that stays one acquire load,
-    /// unless the session has another token by now.
-    #[inline]
+    /// unless the session has another token by now. On the way of all requests, and a call would cost as much as it does.
+    #[inline(always)]
     pub(crate) fn at_hand(&mut self) -> (&Arc<Shared<S>>, Option<Arc<Live>>) {
         match self.tenure {
             Tenure::New => {

@@ -47,7 +47,8 @@ pin_project! {
     /// Dropped before it is polled, it has started nothing but the inner service's own call. Dropped later, it takes
     /// back what it holds of the inner service; a refresh that it started or joined goes on without it.
     ///
-    /// Polled again after it has resolved, it stays pending.
+    /// Resolved, it still holds the last future of the inner service, and with it the permit of a limit below, until it is
+    /// dropped: as the futures of tower's layers do. Polled again, it stays pending.
     pub struct ResponseFuture<S, R, B, Rs>
     where
         S: Service<Request<R::Body>>,
@@ -56,12 +57,14 @@ pin_project! {
     {
         #[pin]
         state: State<S, R, B, Rs>,
+        // Beside the state, which goes when the future goes, as it would a moment later: to replace it by another costs
+        // each request more.
+        is_resolved: bool,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    #[project_replace = StateOwn]
     enum State<S, R, B, Rs>
     where
         S: Service<Request<R::Body>>,
@@ -75,7 +78,6 @@ pin_project! {
         // The answer may be a refusal.
         Refused { refused: Box<Refused<S, R::Body, R::Kept, Rs>> },
         Failed { error: Option<BoxError> },
-        Done,
     }
 }
 
@@ -86,15 +88,19 @@ where
     Rs: Body,
 {
     pub(crate) fn waiting(shared: Arc<Shared<S>>, replay: R, form: Form, request: Request<B>) -> Self {
-        Self { state: State::Waiting { waiting: Box::new(Waiting::new(shared, replay, form, request)) } }
+        Self::new(State::Waiting { waiting: Box::new(Waiting::new(shared, replay, form, request)) })
     }
 
     pub(crate) fn sent(response: S::Future, errand: Option<Errand<S, R::Kept>>) -> Self {
-        Self { state: State::Sent { response, errand } }
+        Self::new(State::Sent { response, errand })
     }
 
     pub(crate) fn failed(error: BoxError) -> Self {
-        Self { state: State::Failed { error: Some(error) } }
+        Self::new(State::Failed { error: Some(error) })
+    }
+
+    fn new(state: State<S, R, B, Rs>) -> Self {
+        Self { state, is_resolved: false }
     }
 }
 
@@ -108,22 +114,25 @@ where
     type Output = Result<Response<PeekBody<Rs>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let this = self.project();
+        if *this.is_resolved {
+            return Poll::Pending;
+        }
+        let mut state = this.state;
         let answer = loop {
             let next = match state.as_mut().project() {
                 StateProj::Sent { response, errand } => match ready!(response.poll(cx)) {
-                    Err(error) => break Err(error.into()),
                     Ok(response) => match errand.take_if(|errand| errand.suspects(&response)) {
                         Some(errand) => State::Refused { refused: Box::new(Refused::new(errand, response)) },
                         None => {
                             if let Some(errand) = errand {
                                 errand.accept(&response);
                             }
-                            // Replaced and not set: that drops what it knows to be there, ten instructions shorter.
-                            drop(state.project_replace(State::Done));
+                            *this.is_resolved = true;
                             return Poll::Ready(Ok(response.map(PeekBody::plain)));
                         }
                     },
+                    Err(error) => break Err(error.into()),
                 },
                 StateProj::Waiting { waiting } => match ready!(waiting.poll(cx)) {
                     Ok((response, errand)) => State::Sent { response, errand },
@@ -138,12 +147,11 @@ where
                     Some(error) => break Err(error),
                     None => return Poll::Pending,
                 },
-                StateProj::Done => return Poll::Pending,
             };
             // Drops the future of the first send, and with it the permit of a limit below, before the second is made.
             state.set(next);
         };
-        state.set(State::Done);
+        *this.is_resolved = true;
         Poll::Ready(answer)
     }
 }
@@ -156,11 +164,11 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
+            _ if self.is_resolved => "Resolved",
             State::Waiting { .. } => "Waiting",
             State::Sent { .. } => "Sent",
             State::Refused { .. } => "Refused",
             State::Failed { .. } => "Failed",
-            State::Done => "Done",
         };
         f.debug_struct("ResponseFuture").field("state", &state).finish_non_exhaustive()
     }

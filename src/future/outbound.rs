@@ -157,6 +157,7 @@ impl<S, K> Errand<S, K> {
             aim.direct(&mut head.uri, &live)?;
             return Ok(None);
         }
+        let dialect = Dialect::of(head.uri.path());
         let copy = match kept {
             Some(body) => match PackedHead::pack(head) {
                 Some(head) => Ok(Copy { head, body }),
@@ -164,11 +165,14 @@ impl<S, K> Errand<S, K> {
             },
             None => Err(NotResendable::BodyNotKept),
         };
-        let dialect = Dialect::of(head.uri.path());
         authorize(&mut head.headers, dialect, &live)?;
         aim.direct(&mut head.uri, &live)?;
-        let asked = Asked { dialect, aim };
-        Ok(Some(Self { shared: Arc::clone(shared), live, asked, attempt: Attempt::First(copy) }))
+        Ok(Some(Self {
+            shared: Arc::clone(shared),
+            live,
+            asked: Asked { dialect, aim },
+            attempt: Attempt::First(copy),
+        }))
     }
 
     /// The head of an answer, as far as refusals are read from it.
