@@ -28,9 +28,12 @@ impl Run {
         Self { bench, begun, figures: Vec::new(), notes: Map::new() }
     }
 
-    /// Whether all cases run, as they are meant to be measured: not with a filter, nor just to see that they work.
+    /// Whether all cases run, as they are meant to be measured: not with a filter, nor just to see that they work, as
+    /// `cargo test` does.
     pub fn is_whole() -> bool {
-        env::args().skip(1).all(|argument| ["--bench", "--check", "--write"].contains(&argument.as_str()))
+        let arguments: Vec<_> = env::args().skip(1).collect();
+        let known = |argument: &String| ["--bench", "--check", "--write"].contains(&argument.as_str());
+        arguments.iter().any(|argument| argument == "--bench") && arguments.iter().all(known)
     }
 
     pub fn figure(&mut self, case: impl Into<String>, unit: &str, value: f64) {
