@@ -32,7 +32,7 @@ fn hot_path(criterion: &mut Criterion) {
     let run = Run::begin("hot_path");
     for shape in Shape::ALL {
         let mut group = criterion.benchmark_group(format!("hot_path/{}", shape.name()));
-        group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_millis(1500));
+        group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(1));
         for case in Case::of(shape) {
             let mut rounds = case.checked();
             group.bench_function(format!("{}/{}", case.contender, case.handle.name()), |bencher| {
