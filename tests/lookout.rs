@@ -19,7 +19,10 @@ type Service = SalesforceAuth<Api, replay::Cloned>;
 
 /// A session in a cool-down, which its second token request has begun.
 async fn cooling_down(org: &Org, store: &Probe) -> (Session, Service) {
-    let session = on(org, store);
+    in_a_cool_down(org, on(org, store)).await
+}
+
+async fn in_a_cool_down(org: &Org, session: Session) -> (Session, Service) {
     let service = SalesforceAuthLayer::new(session.clone()).layer(org.api());
     assert_eq!(service.clone().oneshot(get("/warm")).await.unwrap().status(), StatusCode::OK);
     org.answer_api(Some((401, NOT_PERMITTED)));
@@ -131,6 +134,32 @@ async fn f174_one_request_a_second_looks_during_a_cool_down_and_the_others_do_no
     assert_eq!((loads(&store) - before, org.token_requests()), (10, 2));
     drop((session, service));
     assert!(events.next().await.is_none(), "to find nothing is no failure");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f009_a_store_that_panics_when_somebody_looks_panics_nobody() {
+    let (org, store) = (Org::new(), Probe::default());
+    let (_session, service) = cooling_down(&org, &store).await;
+    store.load_panics.store(1, Ordering::SeqCst);
+    assert!(matches!(outcome(&service).await, Outcome::CoolingDown { .. }));
+    assert_eq!(store.load_panics.load(Ordering::SeqCst), 0);
+    let before = loads(&store);
+    advance(Duration::from_secs(1)).await;
+    assert!(matches!(outcome(&service).await, Outcome::CoolingDown { .. }));
+    assert_eq!(loads(&store) - before, 1, "and looking goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_takes_no_longer_than_the_wait_budget() {
+    let (org, store) = (Org::new(), Probe::default());
+    let budget = Duration::from_millis(100);
+    let session =
+        org.builder().store(store.clone()).allow_plaintext_store().wait_budget(budget).build().unwrap();
+    let (_session, service) = in_a_cool_down(&org, session).await;
+    store.loads_hang.store(true, Ordering::SeqCst);
+    let begun = Instant::now();
+    assert!(matches!(outcome(&service).await, Outcome::CoolingDown { .. }));
+    assert_eq!(begun.elapsed().as_millis(), 100);
 }
 
 #[tokio::test(start_paused = true)]

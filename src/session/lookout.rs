@@ -19,11 +19,17 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 impl Shared {
     /// Serves what another process has stored meanwhile, if there is anything. The token that is served then, be it a new
-    /// one or not; `None` where nobody looked. One caller a second does, the others are not kept waiting.
-    pub(super) async fn look_out(&self) -> Option<Arc<Live>> {
+    /// one or not; `None` where nobody looked. One caller a second does, at most as long as the wait budget, and the others
+    /// are not kept waiting.
+    pub(super) async fn look_out(self: &Arc<Self>) -> Option<Arc<Live>> {
+        let runtime = clock::runtime_with_timers(self.runtime.as_ref())?;
         let epoch = self.state().begin_look(clock::now(), self.crew.pace.real(LOOK_PAUSE))?;
-        let look = async { Ok(self.crew.load(&mut None).await) };
-        let record = self.inside(look).await.ok()?.ok()??.record;
+        let shared = Arc::clone(self);
+        let look = async move {
+            tokio::time::timeout(shared.wait_budget, shared.crew.load(&mut None)).await.ok()?.ok()?
+        };
+        // F009: on a task of its own, so that a store that panics panics no caller.
+        let record = runtime.spawn(look).await.ok()??.record;
         let mut state = self.state();
         // A person may have decided meanwhile, and a flight that has begun reads for itself.
         if state.epoch != epoch || state.flight.is_some() || !state.is_news(&record, &self.crew.binding) {

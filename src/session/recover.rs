@@ -83,7 +83,7 @@ impl Shared {
     }
 
     /// What another process has stored, where no refresh may begin because of a pause.
-    async fn instead_of(&self, outcome: &diagnosis::Outcome) -> Option<Arc<Live>> {
+    async fn instead_of(self: &Arc<Self>, outcome: &diagnosis::Outcome) -> Option<Arc<Live>> {
         use diagnosis::Outcome::{CoolingDown, RefreshFailed};
         if !matches!(outcome, CoolingDown { .. } | RefreshFailed(_)) {
             return None;

@@ -22,6 +22,8 @@ pub struct Probe {
     pub is_read_only: Arc<AtomicBool>,
     /// So many swaps panic.
     pub panics: Arc<AtomicUsize>,
+    /// So many loads panic.
+    pub load_panics: Arc<AtomicUsize>,
     /// So many loads fail.
     pub hiccups: Arc<AtomicUsize>,
     /// Loads, or swaps, never end.
@@ -70,6 +72,7 @@ impl Probe {
 impl TokenStore for Probe {
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
         self.loads.fetch_add(1, Ordering::SeqCst);
+        assert!(!one_less(&self.load_panics), "the store has a bug");
         if self.loads_hang.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
