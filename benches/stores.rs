@@ -22,10 +22,9 @@ use std::{
 };
 
 use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
-use rig::{
-    org::{Org, Tokens},
-    results::Run,
-};
+use rig::org::{Org, Tokens};
+#[cfg(unix)]
+use rig::results::Run;
 use tokio::runtime::Runtime;
 use tower_salesforce_auth::store::{
     FileStore, KeyRing, MemoryStore, PostgresConfig, PostgresStore, RedisConfig, RedisStore, Revision,
@@ -33,6 +32,7 @@ use tower_salesforce_auth::store::{
 };
 
 fn stores(criterion: &mut Criterion) {
+    #[cfg(unix)]
     let run = Run::begin("stores");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let _inside = runtime.enter();
@@ -43,19 +43,24 @@ fn stores(criterion: &mut Criterion) {
     measure(criterion, &runtime, "memory", MemoryStore::volatile());
     measure(criterion, &runtime, "file", files);
     measure(criterion, &runtime, "file_sealed", Sealed::new(sealed_files, keys));
+    // Without the servers it is no run for the report.
     #[cfg(unix)]
-    measure_servers(criterion, &runtime);
-    run.end();
+    if measure_servers(criterion, &runtime) {
+        run.end();
+    }
 }
 
+/// Whether both were there.
 #[cfg(unix)]
-fn measure_servers(criterion: &mut Criterion, runtime: &Runtime) {
-    if let Some(server) = servers::Redis::start_with(&["--appendonly", "yes", "--appendfsync", "always"]) {
+fn measure_servers(criterion: &mut Criterion, runtime: &Runtime) -> bool {
+    let redis = servers::Redis::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    if let Some(server) = &redis {
         let config = RedisConfig::from_url(&server.url()).unwrap();
         let store = runtime.block_on(RedisStore::connect(config)).unwrap();
         measure(criterion, runtime, "redis", store);
     }
-    if let Some(server) = servers::Postgres::start() {
+    let postgres = servers::Postgres::start();
+    if let Some(server) = &postgres {
         server.sql(
             "CREATE TABLE tower_salesforce_auth (key text PRIMARY KEY, revision bigint NOT NULL, record bytea NOT NULL)",
         );
@@ -63,6 +68,7 @@ fn measure_servers(criterion: &mut Criterion, runtime: &Runtime) {
         let store = runtime.block_on(PostgresStore::connect(config)).unwrap();
         measure(criterion, runtime, "postgres", store);
     }
+    redis.is_some() && postgres.is_some()
 }
 
 fn measure(criterion: &mut Criterion, runtime: &Runtime, name: &str, store: impl TokenStore) {

@@ -78,34 +78,39 @@ impl Recorded {
     }
 
     fn differences(&self, recorded: &Counts, counted: &Counts) -> Vec<String> {
-        let cases: BTreeSet<_> = recorded.keys().chain(counted.keys()).collect();
-        let difference = |case: &String| match (recorded.get(case), counted.get(case)) {
-            (Some(recorded), Some(counted)) if counted.abs_diff(*recorded) <= self.margin_of(*recorded) => {
-                None
-            }
-            (Some(recorded), Some(counted)) => {
-                Some(format!("{case}: {counted} {}, recorded {recorded}", self.what))
-            }
-            (Some(_), None) => Some(format!("{case}: recorded, but not counted")),
-            (None, _) => Some(format!("{case}: not in {}", self.file)),
-        };
-        cases.into_iter().filter_map(difference).collect()
+        self.compare(recorded, counted, |_, recorded, counted| {
+            (counted.abs_diff(recorded) > self.margin_of(recorded)).then(|| format!("recorded {recorded}"))
+        })
     }
 
     /// Another compiler, processor or C library makes other code of all of them alike: what is held is how many times
     /// the least that is possible a request costs, a tenth more being no fault.
     fn scaled_differences(&self, recorded: &Counts, counted: &Counts) -> Vec<String> {
-        let excess = |(case, recorded_count): (&String, &u64)| {
+        self.compare(recorded, counted, |case, then, now| {
             let [shape, contender, handle] = case.split('/').collect::<Vec<_>>().try_into().ok()?;
             let limit = format!("{shape}/limit/{handle}");
-            let (then, now) = (*recorded.get(&limit)?, *counted.get(&limit)?);
-            let count = counted.get(case)?;
-            let most = recorded_count * now * 11 / (then * 10);
-            (contender.starts_with("ours") && *count > most).then(|| {
-                format!("{case}: {count} {}, where {most} are the most beside {now} of `limit`", self.what)
-            })
+            let most = then * counted.get(&limit)? * 11 / (recorded.get(&limit)? * 10);
+            (contender.starts_with("ours") && now > most)
+                .then(|| format!("{most} are the most beside `limit`"))
+        })
+    }
+
+    /// What is wrong with the cases that are in both, and which are only in one.
+    fn compare(
+        &self,
+        recorded: &Counts,
+        counted: &Counts,
+        wrong: impl Fn(&str, u64, u64) -> Option<String>,
+    ) -> Vec<String> {
+        let fault = |case: &String| match (recorded.get(case), counted.get(case)) {
+            (Some(recorded), Some(count)) => {
+                wrong(case, *recorded, *count).map(|wrong| format!("{case}: {count} {}, {wrong}", self.what))
+            }
+            (Some(_), None) => Some(format!("{case}: recorded, but not counted")),
+            (None, _) => Some(format!("{case}: not in {}", self.file)),
         };
-        recorded.iter().filter_map(excess).collect()
+        let cases: BTreeSet<_> = recorded.keys().chain(counted.keys()).collect();
+        cases.into_iter().filter_map(fault).collect()
     }
 
     /// The toolchain that it was written with, and the counts.
