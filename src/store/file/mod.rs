@@ -63,8 +63,8 @@ const LOCK_POLL: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..
 /// It must be on a file system of this host. Containers that mount one volume of one host share a store correctly.
 /// Network and cluster file systems are not supported: some ignore the lock, some keep it on each host for itself, and
 /// two processes would then swap at the same time. On Linux those that are known are refused (NFS, SMB, Ceph, AFS, Coda,
-/// Lustre, GPFS, GFS2, OCFS2, BeeGFS, shared folders of VirtualBox); what is behind FUSE or 9P, or on another system,
-/// cannot be told and is the application's task.
+/// Lustre, GPFS, GFS2, OCFS2, BeeGFS, PanFS, StorNext, shared folders of VirtualBox, VMware and Parallels); what is
+/// behind FUSE or 9P, or on another system, cannot be told and is the application's task.
 ///
 /// Programs that tidy up (`tmpwatch`, `systemd-tmpfiles`) must leave it alone. A removed lock file is noticed; a removed
 /// record is a connection lost.

@@ -138,7 +138,11 @@ fn shared_file_system(number: u32) -> Option<&'static str> {
         0x0116_1970 => "GFS2",
         0x7461_636f => "OCFS2",
         0x1983_0326 => "BeeGFS",
+        0xaad7_aaea => "PanFS",
+        0xbeef_dead => "StorNext",
         0x786f_4256 => "a shared folder of VirtualBox",
+        0xbacb_acbc => "a shared folder of VMware",
+        0x7c7c_6673 => "a shared folder of Parallels",
         _ => return None,
     })
 }
@@ -166,7 +170,18 @@ mod tests {
 
     #[test]
     fn f080_file_systems_that_other_hosts_reach_are_known_and_those_of_this_host_are_not_among_them() {
-        for shared in [0x6969, 0xfe53_4d42, 0xff53_4d42, 0x00c3_6400, 0x1983_0326, 0x786f_4256] {
+        for shared in [
+            0x6969,
+            0xfe53_4d42,
+            0xff53_4d42,
+            0x00c3_6400,
+            0x1983_0326,
+            0xaad7_aaea,
+            0xbeef_dead,
+            0x786f_4256,
+            0xbacb_acbc,
+            0x7c7c_6673,
+        ] {
             assert!(shared_file_system(shared).is_some(), "{shared:#x}");
         }
         // ext4, XFS, Btrfs, tmpfs, overlay, ZFS, FUSE, 9P
