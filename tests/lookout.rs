@@ -196,3 +196,64 @@ async fn a_session_that_is_closed_looks_for_nothing() {
     assert!(matches!(outcome(&service).await, Outcome::CoolingDown { .. }));
     assert_eq!(loads(&store), before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_look_leaves_the_pause_of_a_flight_that_did_not_adopt_what_is_stored() {
+    let (org, store) = (Org::new(), Probe::default());
+    let (mine, theirs) = (on(&org, &store), on(&org, &store));
+    let service = SalesforceAuthLayer::new(mine).layer(org.api());
+    service.clone().oneshot(get("/warm")).await.unwrap();
+    theirs.access_token().await.unwrap();
+    theirs.refresh().await.unwrap();
+    // Idle for a night: what the other one stored is likely to be dead too.
+    advance(Duration::from_secs(3 * 60 * 60)).await;
+    org.answer_api(Some((401, EXPIRED)));
+    org.script([Token::Answer(400, r#"{"error":"invalid_client"}"#)]);
+    for _ in 0..5 {
+        assert!(matches!(outcome(&service).await, Outcome::RefreshFailed(_)));
+        advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(org.token_requests(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f037_a_look_that_a_flight_overtakes_brings_nothing_older() {
+    let (org, store) = (Org::new(), Probe::default());
+    let (session, service) = cooling_down(&org, &store).await;
+    let theirs = on(&org, &store);
+    theirs.access_token().await.unwrap();
+    theirs.refresh().await.unwrap();
+    let (gate, before) = (store.hold_loads(), loads(&store));
+    let looking = tokio::spawn(service.oneshot(get("/r")));
+    a_look_after(&store, before).await;
+    store.hold_no_more_loads();
+    // It does not say when it was issued, so that nothing tells that it is newer.
+    let consent = TokenResponse::new(format!("{ORG}!consented"))
+        .with_refresh_token("consented-refresh")
+        .with_instance_url("https://acme.my.salesforce.com");
+    theirs.reconnect(consent).await.unwrap();
+    assert!(session.refresh().await.unwrap().expose().ends_with("consented"));
+    gate.add_permits(1);
+    looking.await.unwrap().unwrap();
+    assert!(session.access_token().await.unwrap().expose().ends_with("consented"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_look_finds_is_served_though_its_caller_has_gone() {
+    let (org, store) = (Org::new(), Probe::default());
+    let (session, service) = cooling_down(&org, &store).await;
+    let theirs = on(&org, &store);
+    theirs.access_token().await.unwrap();
+    let newest = theirs.refresh().await.unwrap();
+    let (gate, before) = (store.hold_loads(), loads(&store));
+    let looking = tokio::spawn(service.oneshot(get("/r")));
+    a_look_after(&store, before).await;
+    looking.abort();
+    assert!(looking.await.unwrap_err().is_cancelled());
+    gate.add_permits(1);
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(session.access_token().await.unwrap().expose(), newest.expose());
+    assert_eq!(loads(&store) - before, 1);
+}

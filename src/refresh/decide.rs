@@ -286,7 +286,9 @@ impl Refresh {
             (Health::Revoked, None) => return self.revoked(),
         }
         if record.tokens.is_some() && self.terms.rejected != Some(record.lineage) {
-            if !self.has_outlived(&record) {
+            let rejected =
+                self.terms.known.as_ref().filter(|known| Some(known.lineage) == self.terms.rejected);
+            if !has_outlived(rejected, self.terms.served_for, &record) {
                 return self.finish(Ok(Fresh { record, own: false, stored: true }));
             }
             self.terms.rejected = Some(record.lineage);
@@ -318,16 +320,6 @@ impl Refresh {
             Some(claim) => self.wait_out(&record, claim),
             None => self.claim(record, 0),
         }
-    }
-
-    /// Whether `record`'s session is likely to be over as well: another process's, in a fleet that has been idle. No clock
-    /// is shared: its age is what this process has served the refused one for, less what Salesforce says that lies between
-    /// the two. A guess, and good for that: a session that lived longer is replaced too early once.
-    fn has_outlived(&self, record: &Record) -> bool {
-        let rejected = self.terms.known.as_ref().filter(|known| Some(known.lineage) == self.terms.rejected);
-        let issued = |record: &Record| record.tokens.as_ref()?.issued_at.map(Duration::from_millis);
-        let (Some(before), Some(after)) = (rejected.and_then(issued), issued(record)) else { return false };
-        self.terms.served_for.saturating_sub(after.saturating_sub(before)) >= USUAL_LIFETIME
     }
 
     fn survey_nothing(&mut self) -> Action {
@@ -437,4 +429,13 @@ impl Refresh {
     fn store_pause(&self) -> Duration {
         backoff::doubled(POLL_FIRST, self.failed_loads.max(self.failed_swaps), POLL_LONGEST * 5)
     }
+}
+
+/// Whether `record`'s session is likely to be over as well: another process's, in a fleet that has been idle. No clock is
+/// shared: its age is what this process has served the refused one for, less what Salesforce says that lies between the
+/// two. A guess, and good for that: a session that lived longer is replaced too early once.
+pub(crate) fn has_outlived(rejected: Option<&Record>, served_for: Duration, record: &Record) -> bool {
+    let issued = |record: &Record| record.tokens.as_ref()?.issued_at.map(Duration::from_millis);
+    let (Some(before), Some(after)) = (rejected.and_then(issued), issued(record)) else { return false };
+    served_for.saturating_sub(after.saturating_sub(before)) >= USUAL_LIFETIME
 }

@@ -97,6 +97,7 @@ impl Drop for Landing {
         let mut rescue = None;
         if !self.is_overtaken(&state) {
             state.flight = None;
+            state.note_read(clock::now());
             // The token set that is not stored yet would otherwise wait for the next refusal, and others for it. Once:
             // what always panics is not tried for ever. (A runtime that ends takes no other task.)
             let is_good_to_serve = state.known.as_ref().is_some_and(|known| known.tokens.is_some());
@@ -124,7 +125,7 @@ impl Shared {
     fn landed(&self, state: &mut State, landed: Landed) -> Outcome {
         let Landed { finish, source } = landed;
         state.rescued = false;
-        state.read_at = Some(clock::now());
+        state.note_read(clock::now());
         state.watch = finish.watch;
         state.own_not_before = finish.own_not_before;
         state.idle_claim = finish.idle_claim;

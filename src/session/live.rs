@@ -96,6 +96,11 @@ impl Live {
         }
     }
 
+    /// Whether requests with `tokens` would look the same.
+    pub(crate) fn serves(&self, tokens: &TokenSet) -> bool {
+        self.tokens.access_token == tokens.access_token && self.tokens.instance_url == tokens.instance_url
+    }
+
     /// Whether Salesforce ever accepted this token.
     pub(crate) fn was_accepted(&self) -> bool {
         self.accepted.load(Ordering::Relaxed)

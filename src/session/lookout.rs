@@ -2,14 +2,17 @@
 
 use std::{mem, sync::Arc, time::Duration};
 
+use tokio::runtime::Handle;
+
 use super::{
     live::Live,
     state::{Shared, State},
 };
 use crate::{
+    AuthErrorKind,
     clock::{self, Instant},
     refresh::{
-        decide::{Fresh, is_ahead},
+        decide::{Fresh, has_outlived, is_ahead},
         record::{Binding, Health, Record},
     },
 };
@@ -22,17 +25,18 @@ impl Shared {
     /// one or not; `None` where nobody looked. One caller a second does, at most as long as the wait budget, and the others
     /// are not kept waiting.
     pub(super) async fn look_out(self: &Arc<Self>) -> Option<Arc<Live>> {
-        let runtime = clock::runtime_with_timers(self.runtime.as_ref())?;
-        let epoch = self.state().begin_look(clock::now(), self.crew.pace.real(LOOK_PAUSE))?;
-        let shared = Arc::clone(self);
-        let look = async move {
-            tokio::time::timeout(shared.wait_budget, shared.crew.load(&mut None)).await.ok()?.ok()?
-        };
-        // F009: on a task of its own, so that a store that panics panics no caller.
-        let record = runtime.spawn(look).await.ok()??.record;
+        let runtime = self.runtime.clone().or_else(|| Handle::try_current().ok())?;
+        let read = self.state().begin_look(clock::now(), self.crew.pace.real(LOOK_PAUSE))?;
+        // On a task of its own: a store that panics panics no caller (F009), and what is found is served though the caller
+        // has gone.
+        runtime.spawn(Arc::clone(self).look(read)).await.ok()?
+    }
+
+    async fn look(self: Arc<Self>, read: u64) -> Option<Arc<Live>> {
+        let load = async { self.crew.load(&mut None).await };
+        let record = tokio::time::timeout(self.wait_budget, load).await.ok()?.ok()??.record;
         let mut state = self.state();
-        // A person may have decided meanwhile, and a flight that has begun reads for itself.
-        if state.epoch != epoch || state.flight.is_some() || !state.is_news(&record, &self.crew.binding) {
+        if !state.is_last_look(read) || !state.is_news(&record, &self.crew.binding, self.served_for(&state)) {
             return state.live.clone();
         }
         let outcome = self.landed_fresh(&mut state, Fresh { record, own: false, stored: true });
@@ -44,23 +48,41 @@ impl Shared {
 }
 
 impl State {
-    /// Notes a look, in the epoch that is returned, if one is due and of use.
+    /// Numbers a look, if one is due and of use: a store that failed has pauses of its own.
     fn begin_look(&mut self, now: Instant, pause: Duration) -> Option<u64> {
         let is_due = self.read_at.is_none_or(|read| now.saturating_duration_since(read) >= pause);
-        if !is_due || self.closed || self.dirty || self.flight.is_some() {
+        let store_failed = self
+            .last_failure
+            .as_ref()
+            .is_some_and(|(failure, _)| failure.kind() == AuthErrorKind::StoreUnavailable);
+        if !is_due || store_failed || self.closed || self.dirty || self.flight.is_some() {
             return None;
         }
-        self.read_at = Some(now);
-        Some(self.epoch)
+        Some(self.note_read(now))
     }
 
-    /// Whether a flight would adopt `record`, too.
-    fn is_news(&self, record: &Record, binding: &Binding) -> bool {
+    /// Notes that the store is read, or was.
+    pub(super) fn note_read(&mut self, now: Instant) -> u64 {
+        self.read_at = Some(now);
+        self.reads += 1;
+        self.reads
+    }
+
+    /// Whether nothing that knows better has happened since: a decision of a person, or a flight, which reads for itself.
+    fn is_last_look(&self, read: u64) -> bool {
+        self.reads == read && self.flight.is_none() && !self.dirty && !self.closed
+    }
+
+    /// Whether a flight would adopt `record` too, and requests would look different then.
+    fn is_news(&self, record: &Record, binding: &Binding, served_for: Duration) -> bool {
+        let Some(tokens) = &record.tokens else { return false };
+        let rejected = self.known.as_ref().filter(|known| Some(known.lineage) == self.rejected());
         record.binding.serves(binding)
             && record.health == Health::Sound
-            && record.tokens.is_some()
             && self.rejected() != Some(record.lineage)
             && !self.known.as_ref().is_some_and(|known| is_ahead(known, record))
+            && !has_outlived(rejected, served_for, record)
+            && !self.live.as_ref().is_some_and(|live| live.serves(tokens))
     }
 }
 
@@ -93,7 +115,7 @@ mod tests {
             (Record { health: Health::Revoked, ..newer.clone() }, false),
             (Record { binding: binding("another"), ..newer }, false),
         ] {
-            assert_eq!(state.is_news(&record, &binding("client")), is_news, "{record:?}");
+            assert_eq!(state.is_news(&record, &binding("client"), Duration::ZERO), is_news, "{record:?}");
         }
     }
 }

@@ -83,8 +83,9 @@ pub(super) struct State {
     /// Whether a person was asked to connect again.
     pub(super) asked_for_person: bool,
     pub(super) last_failure: Option<(AuthError, Instant)>,
-    /// When a flight that had read the store landed, or a look began.
+    /// When a flight, which reads the store, ended or a look began, and how often that was.
     pub(super) read_at: Option<Instant>,
+    pub(super) reads: u64,
     pub(super) watch: Option<Watch>,
     pub(super) own_not_before: Option<u64>,
     pub(super) idle_claim: Option<u128>,
@@ -188,10 +189,7 @@ impl Shared {
             rotating: self.rotating,
             known: state.known.clone(),
             dirty: state.dirty,
-            served_for: state
-                .live
-                .as_ref()
-                .map_or(Duration::ZERO, |live| self.crew.pace.told(live.since.elapsed())),
+            served_for: self.served_for(state),
             rejected,
             watch: state.watch,
             own_not_before: state.own_not_before,
@@ -204,6 +202,11 @@ impl Shared {
         state.doubtful = false;
         let landing = Landing::new(Arc::clone(self), room, state.epoch);
         Ok(Boarding { seat, departure: Some(Box::new(Departure { runtime, landing, terms })) })
+    }
+
+    /// How long the token has been served.
+    pub(super) fn served_for(&self, state: &State) -> Duration {
+        state.live.as_ref().map_or(Duration::ZERO, |live| self.crew.pace.told(live.since.elapsed()))
     }
 
     fn identity(self: &Arc<Self>) -> usize {
@@ -221,8 +224,7 @@ impl Shared {
             return Err(AuthError::new(AuthErrorKind::TokenAnswerRejected, message));
         };
         if let Some(live) = &state.live
-            && live.tokens.access_token == tokens.access_token
-            && live.tokens.instance_url == tokens.instance_url
+            && live.serves(&tokens)
         {
             let live = Arc::clone(live);
             state.served = Some(record.lineage);
@@ -311,6 +313,7 @@ impl State {
     /// Lets go of a flight under way, which knows nothing of what is stored now: it is not to be waited for any longer.
     fn begin_epoch(&mut self) -> Option<Room> {
         self.epoch += 1;
+        self.reads += 1; // a look that is under way knows less
         self.dirty = false;
         self.rescued = false;
         self.flight.take()
