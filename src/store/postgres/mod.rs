@@ -58,7 +58,8 @@ use super::{
 ///
 /// A connection has 5 s to be made, each host `connect_timeout` of them; a load has 0.9 s and a swap 1.8 s. Where a
 /// swap is not done by then the server is asked to cancel it, so that one that waits for a lock does not write when
-/// nobody expects it any more. One that came second has 0.9 s more to read what came first.
+/// nobody expects it any more. One that came second then reads what came first; a session waits 2 s for all of it, and
+/// looks again where that was not enough.
 ///
 /// Any default isolation level will do: where another transaction came first, the swap is a conflict. A swap waits for
 /// the disk even if `synchronous_commit` is `off` by default. So records are durable, as far as the server keeps its

@@ -112,18 +112,24 @@ impl<C> Connection<C> {
 }
 
 /// A write that waits for its answer.
-struct Writing<'a>(&'a AtomicUsize);
+struct Writing<'a, C> {
+    over: &'a Connection<C>,
+    is_over: bool,
+}
 
-impl<'a> Writing<'a> {
-    fn new(writes: &'a AtomicUsize) -> Self {
-        writes.fetch_add(1, Ordering::Relaxed);
-        Self(writes)
+impl<'a, C> Writing<'a, C> {
+    fn begin(over: &'a Connection<C>) -> Self {
+        over.writes.fetch_add(1, Ordering::Relaxed);
+        Self { over, is_over: false }
     }
 }
 
-impl Drop for Writing<'_> {
+impl<C> Drop for Writing<'_, C> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.over.writes.fetch_sub(1, Ordering::Relaxed);
+        if !self.is_over {
+            self.over.retire(); // who gave it up took nothing back: others would wait behind it
+        }
     }
 }
 
@@ -224,8 +230,12 @@ impl<D: Dial> Link<D> {
             Ok(connection) => connection?,
             Err(_) => return Err(StoreError::unavailable("no connection could be made in time").into()),
         };
-        let _writing = matches!(access, Access::Write).then(|| Writing::new(&connection.writes));
-        match timeout_at(deadline, request(connection.client.clone())).await {
+        let writing = matches!(access, Access::Write).then(|| Writing::begin(&connection));
+        let outcome = timeout_at(deadline, request(connection.client.clone())).await;
+        if let Some(mut writing) = writing {
+            writing.is_over = true;
+        }
+        match outcome {
             Ok(Err(failed)) if failed.hang_up => {
                 connection.give_up();
                 Err(failed)
@@ -371,7 +381,11 @@ mod tests {
         tokio::task::yield_now().await;
         given_up.abort();
         assert!(given_up.await.is_err());
-        assert_eq!((link.read_late().await, link.read_late().await), (2, 2));
+        assert_eq!(
+            (link.read_late().await, link.read_late().await),
+            (3, 3),
+            "none waits behind what was given up"
+        );
     }
 
     #[tokio::test(start_paused = true)]
