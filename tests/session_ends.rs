@@ -81,6 +81,23 @@ async fn close_while_swaps_panic(
 }
 
 #[tokio::test(start_paused = true)]
+async fn f013_closing_stores_an_answer_that_nobody_may_be_served_and_asks_for_no_other() {
+    let (org, store) = (Org::new(), Probe::default());
+    let session = on(&org, &store);
+    session.access_token().await.unwrap();
+    let gate = org.hold_tokens();
+    org.script([Token::Patched(serde_json::json!({"instance_url": "https://evil.example"}))]);
+    let refresh = refresh_under_way(&org, &session).await;
+    store.panics.store(1, Ordering::SeqCst);
+    gate.add_permits(100);
+    assert_eq!(refresh.await.unwrap().unwrap_err().kind(), AuthErrorKind::RefreshPanicked);
+    assert!(!session.is_stored());
+    session.close(Duration::from_secs(2)).await.expect("stored");
+    assert!(store.record().await.contains("refresh.2") && session.is_stored());
+    assert_eq!((org.token_requests(), org.reused()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn f013_closing_waits_for_whoever_takes_up_the_commit_of_a_refresh_that_died() {
     let (org, store) = (Org::new(), Probe::default());
     let session = on(&org, &store);

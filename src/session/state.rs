@@ -166,19 +166,23 @@ impl Shared {
             return Err(failure.clone().with_retry_after(retry_after)); // F181
         }
         let rejected = state.rejected();
-        self.book(state, rejected)
+        self.book(state, rejected, false)
     }
 
-    /// Books the flight that stores what is not stored yet, unless one is under way. What it stores is good to serve,
-    /// so that it asks for nothing.
+    /// Books the flight that stores what is not stored yet and asks for nothing, unless one is under way.
     pub(super) fn flush(self: &Arc<Self>, state: &mut State) -> Result<Boarding, AuthError> {
         match &state.flight {
             Some(room) => Ok(Boarding { seat: room.subscribe(), departure: None }),
-            None => self.book(state, None),
+            None => self.book(state, None, true),
         }
     }
 
-    fn book(self: &Arc<Self>, state: &mut State, rejected: Option<Lineage>) -> Result<Boarding, AuthError> {
+    fn book(
+        self: &Arc<Self>,
+        state: &mut State,
+        rejected: Option<Lineage>,
+        stores_only: bool,
+    ) -> Result<Boarding, AuthError> {
         let runtime = match &self.runtime {
             Some(runtime) => runtime.clone(),
             None => Handle::try_current().map_err(|_| shutting_down("a refresh needs a tokio runtime"))?,
@@ -189,6 +193,7 @@ impl Shared {
             rotating: self.rotating,
             known: state.known.clone(),
             dirty: state.dirty,
+            stores_only,
             served_for: self.served_for(state),
             rejected,
             watch: state.watch,

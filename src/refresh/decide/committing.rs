@@ -13,6 +13,9 @@ use crate::{
 /// Waiters get a token that could not be stored yet after this time.
 const COMMIT_GRACE: Duration = Duration::from_secs(2);
 
+/// Of a record that is stored, and of which the answer that it came with was refused.
+const NOTHING_TO_SERVE: &str = "the last token answer was refused; there is nothing to serve";
+
 impl Refresh {
     pub(super) fn granted(
         &mut self,
@@ -50,6 +53,12 @@ impl Refresh {
             return self.finish(Err(failure));
         }
         let served = granted.child.tokens.is_some() && self.terms.rejected != Some(granted.child.lineage);
+        if !served && self.terms.stores_only {
+            let mut failure =
+                self.failure(AuthErrorKind::TokenAnswerRejected, NOTHING_TO_SERVE, OPERATOR_PAUSE);
+            failure.record = Some(granted.child);
+            return self.finish(Err(failure));
+        }
         if granted.parent.is_none() && !served {
             // An earlier flight's record is stored now, and it is the one that was refused: begin.
             self.terms.known = Some(granted.child);

@@ -50,6 +50,8 @@ pub(crate) struct Terms {
     pub(crate) known: Option<Record>,
     /// Whether `known` is not in the store yet.
     pub(crate) dirty: bool,
+    /// Whether it is to store that and no more: it asks for no token.
+    pub(crate) stores_only: bool,
     /// The lineage whose token was refused; `None` when there was no token.
     pub(crate) rejected: Option<Lineage>,
     /// How long this process has served the refused token.

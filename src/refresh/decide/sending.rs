@@ -70,6 +70,10 @@ impl Refresh {
     }
 
     pub(super) fn claim(&mut self, record: Record, attempt: u32) -> Action {
+        if self.terms.stores_only {
+            let message = "another process's record is stored, and there is no token to serve";
+            return self.fail(AuthErrorKind::TokenAnswerRejected, message, Duration::ZERO);
+        }
         if self.terms.rotating && record.refresh_token.is_none() {
             let message = "the connection has no refresh token; connect again with the refresh_token scope";
             return self.fail(AuthErrorKind::ReauthorisationRequired, message, LATCHED_PAUSE);

@@ -240,6 +240,7 @@ fn cold() -> Terms {
         rotating: true,
         known: None,
         dirty: false,
+        stores_only: false,
         rejected: None,
         served_for: Duration::ZERO,
         watch: None,

@@ -89,6 +89,7 @@ impl Memory {
             rotating: true,
             known: self.known.clone(),
             dirty: self.dirty,
+            stores_only: false,
             served_for: Duration::ZERO,
             rejected: self.served,
             watch: self.watch,
